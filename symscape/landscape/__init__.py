@@ -1,0 +1,1 @@
+"""From a loss to its effective landscape around W = 0."""

@@ -1,0 +1,280 @@
+"""The effective landscape of a loss around W = 0: an exact polynomial in trace words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import sympy as sp
+
+from symscape.algebra.polynomial import Polynomial
+from symscape.algebra.scalars import Scalars
+from symscape.algebra.words import Monomial
+from symscape.errors import InputError
+from symscape.landscape import plan as steps
+from symscape.landscape.centring import in_second_moments
+from symscape.landscape.derivation import Derivation, DerivationStep
+from symscape.landscape.expansion import Expansion, check_order
+from symscape.landscape.hessian import OriginHessian
+from symscape.losses.loss import Loss
+from symscape.probability.data_models import CumulantViews, DataModel, GaussianViews
+from symscape.typesetting.latex import LatexWriter
+from symscape.typesetting.symbols import Meaning
+from symscape.typesetting.sympy_form import sympy_form
+from symscape.typesetting.text import polynomial_text, superscript
+
+if TYPE_CHECKING:
+    from symscape.programs.landscape_function import LandscapeFunction
+
+
+class Assumption(NamedTuple):
+    """One row of the ledger: what is assumed, and the degrees in W of the terms that need it."""
+
+    statement: str
+    degrees: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"degree {', '.join(map(str, self.degrees))}: {self.statement}" if self.degrees else self.statement
+
+
+class Landscape:
+    """The series of a loss around W = 0, up to ``order`` in W; made by `landscape`.
+
+    Immutable. ``polynomial`` is its normal form: monomials of words with exact coefficients. Two landscapes are equal
+    when their normal forms are, and they reach the same order (or both are exact).
+    """
+
+    def __init__(
+        self, loss: Loss, data: DataModel, bias: bool, polynomial: Polynomial, plan: steps.Plan, degrees: frozenset[int],
+        exact: bool,
+    ):
+        self.loss, self.data, self.bias = loss, data, bias
+        self.polynomial = polynomial
+        self.is_exact = exact
+        self._plan, self._degrees_assumed = plan, degrees
+
+    @property
+    def order(self) -> int:
+        """The highest degree in W that was kept."""
+        return self.polynomial.order
+
+    @property
+    def _scalars(self) -> Scalars:
+        return self.polynomial.domain
+
+    # The polynomial
+
+    @cached_property
+    def terms(self) -> tuple[tuple[Monomial, sp.Expr], ...]:
+        """The terms of the normal form, as (monomial, coefficient), by ascending degree.
+
+        Letters are covariances about the mean of a component of the data model.
+        """
+        pairs = ((m, self._scalars.expression(c)) for m, c in self.polynomial.terms())
+        return tuple((m, c) for m, c in pairs if c != 0)
+
+    @cached_property
+    def _shown(self) -> tuple[tuple[tuple[Monomial, sp.Expr], ...], Meaning]:
+        """The terms that are printed and compiled: in second moments where that is shorter."""
+        has_mean = self.data.has_mean
+        if self.data.has_mean and len(self.data.components(self.bias)) == 1 and not self.bias:
+            converted = in_second_moments(self.polynomial)
+            if converted is not None and len(converted) <= len(self.polynomial):
+                pairs = ((m, self._scalars.expression(c)) for m, c in converted.terms())
+                return tuple((m, c) for m, c in pairs if c != 0), Meaning(False, True, False)
+        centred = has_mean and len(self.data.components(self.bias)) == 1
+        return self.terms, Meaning(centred, has_mean, self.bias)
+
+    @cached_property
+    def expr(self) -> sp.Expr:
+        """The landscape as a SymPy scalar: traces of words in the MatrixSymbols W, A_0, Sigma, constant included."""
+        return sympy_form(*self._shown)
+
+    def part(self, degree: int) -> Landscape:
+        """Return the homogeneous part of one degree in W, again a landscape. Raises InputError beyond the order."""
+        if degree < 0 or degree > self.order:
+            raise InputError(f"part({degree}): the landscape has order {self.order}")
+        return Landscape(
+            self.loss, self.data, self.bias, self.polynomial.part(degree), self._plan, self._degrees_assumed, self.is_exact
+        )
+
+    @property
+    def parts(self) -> Iterator[Landscape]:
+        """The non-zero homogeneous parts, by ascending degree."""
+        return (self.part(d) for d in sorted(self.polynomial.parts))
+
+    @property
+    def parameters(self) -> tuple[sp.Symbol, ...]:
+        """The symbols in the coefficients, sorted by name."""
+        return tuple(sorted({s for _, c in self.terms for s in c.free_symbols}, key=str))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Landscape):
+            return NotImplemented
+        if self.order != other.order and not (self.is_exact and other.is_exact):
+            return False
+        return not any(True for _ in self._difference(other))
+
+    def __hash__(self) -> int:
+        return hash(tuple(m for m, _ in self.terms))
+
+    def _difference(self, other: Landscape) -> Iterator[tuple[Monomial, Any]]:
+        mine, others = dict(self.terms), dict(other.terms)
+        ring = Scalars([*mine.values(), *others.values()])
+        for monomial in {**mine, **others}:
+            gap = ring.convert(mine.get(monomial, sp.S.Zero)) - ring.convert(others.get(monomial, sp.S.Zero))
+            if not ring.is_zero(gap):
+                yield monomial, gap
+
+    # What it says
+
+    @property
+    def hessian(self) -> OriginHessian:
+        """The quadratic part as -Tr(W B W^T). Raises InputError when it is not of that form (a mean, a bias)."""
+        coefficients: dict[str, sp.Expr] = {}
+        for monomial, coefficient in self.terms if self._shown[1].centred else self._shown[0]:
+            if sum(1 for g in monomial if g[0] == "tr" and len(g[1]) == 1) == len(monomial) == 1:
+                coefficients[monomial[0][1][0]] = -coefficient
+        return OriginHessian(coefficients)
+
+    @cached_property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """The ledger: what the landscape assumes, and which of its terms need it."""
+        found: list[Assumption] = [Assumption(f"{regime} (the regime at W = 0)", ()) for regime in self._plan.regimes]
+        present = tuple(sorted(d for d in self.polynomial.parts if d))
+        resting = tuple(d for d in present if self._degrees_assumed and d >= min(self._degrees_assumed))
+        if 4 in resting and not self.data.cumulants and len(self.data.components(self.bias)) == 1:
+            dropped = dropped_cumulants(self)
+            if not dropped:
+                resting = tuple(d for d in resting if d > 4)
+            else:
+                text = polynomial_text(dropped, self._shown[1])
+                found.append(Assumption(f"Gaussianity drops the cumulant terms {text}", (4,)))
+        free = tuple(d for d in present if d not in resting)
+        if free:
+            moments = "second moments and means" if self.data.has_mean or self.bias else "second moments, mean zero"
+            if self.data.assumption.startswith("mixture"):
+                moments = "second moments and means of the classes"
+            found.append(Assumption(f"{moments}; any distribution", free))
+        if resting:
+            found.append(Assumption(self.data.assumption, resting))
+        return tuple(found)
+
+    @property
+    def distribution_free_order(self) -> int | float:
+        """The order up to which the landscape needs second moments only; infinite when it is exact and needs no more."""
+        resting = [d for a in self.assumptions if a.statement == self.data.assumption for d in a.degrees]
+        if resting:
+            return min(resting) - 2
+        return float("inf") if self.is_exact else self.order
+
+    @cached_property
+    def steps(self) -> Derivation:
+        """The derivation as numbered steps."""
+        return _derivation(self)
+
+    # Out of here
+
+    def latex(self, notation: str = "W") -> str:
+        """Return the landscape in LaTeX; ``notation="PM"`` writes P = W Sigma W^T and M = W A_0 W^T."""
+        terms, meaning = self._shown
+        text = LatexWriter(meaning, notation).polynomial(terms)
+        return text if self.is_exact else text + rf" + O(W^{{{self.order + 2}}})"
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.latex()}$"
+
+    def numpy(self) -> LandscapeFunction:
+        """Return the landscape as a function of W: ``f(W, A0=..., Sigma=..., **parameters)``, with gradients."""
+        from symscape.programs.landscape_function import LandscapeFunction
+
+        terms, meaning = self._shown
+        return LandscapeFunction(f"landscape of {self.loss.name}", terms, meaning)
+
+    def __str__(self) -> str:
+        text = polynomial_text(*self._shown)
+        return text if self.is_exact else f"{text} + O(W{superscript(self.order + 2)})"
+
+    __repr__ = __str__
+
+
+def landscape(loss: Loss, order: int = 4, data: DataModel | None = None, bias: bool = False) -> Landscape:
+    """Return the effective landscape of a loss around W = 0, exact to ``order`` in W (any positive even number).
+
+    ``data`` is GaussianViews() unless given; ``bias=True`` adds b to f = W phi. Raises OrderError for an odd, zero or
+    negative order, ScaleInvariantError and NotAnalyticError when the loss has no series at W = 0.
+
+    >>> from symscape.losses.infonce import InfoNCE
+    >>> landscape(InfoNCE(tau=1), order=4)
+    -Tr M + 3/4 Tr P² + O(W⁶)
+    """
+    if not isinstance(loss, Loss):
+        raise InputError(f"landscape({loss!r}): the first argument is a Loss; wrap an expression in Loss(...)")
+    data = GaussianViews() if data is None else data
+    if not isinstance(data, DataModel):
+        raise InputError(f"landscape(..., data={data!r}): data is GaussianViews(), MixtureViews(k) or CumulantViews()")
+    call = f"landscape({loss.name}, order={order})"
+    plan = steps.plan(loss.expr, check_order(order, data, call), call)
+    expansion = Expansion(plan, data, bias)
+    polynomial = expansion.result()
+    degree = polynomial_degree(plan.root)
+    exact = degree is not None and degree <= plan.order
+    return Landscape(loss, data, bias, polynomial, plan, frozenset(expansion.degrees_assumed), exact)
+
+
+def polynomial_degree(step: steps.Step) -> int | None:
+    """Return the degree in W of a step that is a polynomial, None for any other."""
+    if isinstance(step, steps.Constant):
+        return 0
+    if isinstance(step, (steps.InnerProduct, steps.MomentEntry, steps.SquaredNorm)):
+        return 2
+    degrees = [polynomial_degree(child) for child in step.children]
+    known = [d for d in degrees if d is not None]
+    if len(known) < len(degrees):
+        return None
+    if isinstance(step, steps.Product):
+        return sum(known)
+    if isinstance(step, steps.IntegerPower):
+        return known[0] * int(step.source.exp)
+    if isinstance(step, (steps.Sum, steps.Average, steps.CopiesSum, steps.CoordinateSum)):
+        return max(known)
+    return 0 if max(known) == 0 else None
+
+
+def dropped_cumulants(land: Landscape) -> list[tuple[Monomial, sp.Expr]]:
+    """Return the terms of degree 4 in joint cumulants that a Gaussian landscape leaves out."""
+    general = landscape(land.loss, order=4, data=CumulantViews(mean=land.data.has_mean), bias=land.bias)
+    return [(m, c) for m, c in general.terms if any(g[0].startswith("cumulant") for g in m)]
+
+
+def _derivation(land: Landscape) -> Derivation:
+    """Expand once more, at order 4 at most, writing down what each expectation and logarithm gives."""
+    order = min(land.order, 4)
+    call = f"landscape({land.loss.name}, order={order})"
+    plan = steps.plan(land.loss.expr, order, call)
+    made: list[DerivationStep] = []
+    meaning = Meaning(False, land.data.has_mean, land.bias)
+
+    def add(rule: str, left: str, right: str, text: str) -> None:
+        made.append(DerivationStep(len(made) + 1, rule, left, right, text))
+
+    add("The loss", r"\mathcal{L}", land.loss.latex(), f"L = {land.loss.expr}")
+    seen: set[sp.Expr] = set()
+
+    def record(step: steps.Step, polynomial: Polynomial, rule: str) -> None:
+        if step.source in seen:
+            return
+        seen.add(step.source)
+        terms = [(m, c) for m, e in polynomial.terms() if (c := polynomial.domain.expression(e)) != 0]
+        tail = rf" + O(W^{{{order + 2}}})" if polynomial_degree(step) is None else ""
+        right = LatexWriter(meaning, "PM").polynomial(terms) + tail
+        text = polynomial_text(terms, meaning) + (f" + O(W{superscript(order + 2)})" if tail else "")
+        add(rule, sp.latex(step.source), right, f"{step.source} = {text}")
+
+    Expansion(plan, land.data, land.bias, record).result()
+    if land.order == order:
+        add("Sum: the landscape", r"\mathcal{L}", land.latex("PM"), f"L = {land}")
+    else:
+        add(f"Sum: the landscape, to order {land.order}", r"\mathcal{L}", land.latex("PM"), f"L = {land}")
+    return Derivation(tuple(made))

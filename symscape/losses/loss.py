@@ -1,0 +1,161 @@
+"""Losses as values: an expression of the language with a name, closed under sums and multiples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+
+from symscape.algebra.scalars import exact
+from symscape.errors import InputError, UnboundViewError
+from symscape.losses.language import Node, free_views, weight_norm
+from symscape.probability.views import View
+
+
+class Loss:
+    """A loss: ``Loss(expr, name=...)`` of any expression of the language. Losses add, and multiply by scalars.
+
+    ``expr`` is its SymPy expression; ``parameters`` are the free symbols by name. Raises UnboundViewError when a view is
+    never integrated, InputError when the expression is no SymPy expression.
+
+    >>> from symscape.losses.language import E, sqdist
+    >>> from symscape.probability.views import anchor, positive
+    >>> alignment = Loss(E(sqdist(anchor, positive)), name="alignment")
+    >>> 3 * alignment
+    Loss(3*E_{x, x'}[|f(x) - f(x')|^2], name='3*alignment')
+    """
+
+    def __init__(self, expr: Any, name: str = "loss"):
+        if isinstance(expr, Loss):
+            raise InputError(f"Loss({expr.name}): this is a loss already; add losses with +")
+        expr = exact(expr)
+        if not isinstance(expr, sp.Expr):
+            raise InputError(f"Loss({expr!r}): not a SymPy expression")
+        unbound = sorted(view.name for view in free_views(expr))
+        if unbound:
+            raise UnboundViewError(
+                f"Loss({expr}): the view {unbound[0]} is never integrated; wrap the expression in E(...)"
+            )
+        self._expr = expr
+        self._name = str(name)
+
+    @property
+    def expr(self) -> sp.Expr:
+        """The loss as a SymPy expression."""
+        return self._expr
+
+    @property
+    def name(self) -> str:
+        """The name of the loss."""
+        return self._name
+
+    @property
+    def parameters(self) -> dict[str, sp.Symbol]:
+        """The symbols of the expression, by name."""
+        return {str(symbol): symbol for symbol in sorted(self._expr.free_symbols, key=str)}
+
+    @property
+    def views(self) -> frozenset[View]:
+        """All views that occur."""
+        return frozenset(self._expr.atoms(View))
+
+    def __add__(self, other: Any) -> Loss:
+        if not isinstance(other, Loss):
+            raise InputError(f"{self.name} + {other!r}: add a Loss to a loss, for instance WeightDecay(gamma)")
+        return Loss(self._expr + other._expr, name=f"{self.name} + {other.name}")
+
+    def __mul__(self, factor: Any) -> Loss:
+        if isinstance(factor, Loss):
+            raise InputError(f"{self.name} * {factor.name}: losses add; they multiply by scalars only")
+        factor = exact(factor)
+        if factor.has(Node):
+            raise InputError(f"{factor} * {self.name}: losses multiply by scalars only")
+        name = f"({self.name})" if " + " in self.name else self.name
+        return Loss(factor * self._expr, name=f"{factor}*{name}")
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Loss:
+        return self * -1
+
+    def __sub__(self, other: Loss) -> Loss:
+        return self + (-other)
+
+    def __truediv__(self, divisor: Any) -> Loss:
+        return self * (1 / exact(divisor))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Loss) and self._expr == other._expr
+
+    def __hash__(self) -> int:
+        return hash(self._expr)
+
+    def __repr__(self) -> str:
+        return f"Loss({self._expr}, name={self._name!r})"
+
+    def latex(self) -> str:
+        """Return the loss in LaTeX."""
+        return sp.latex(self._expr)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle \mathcal{{L}} = {self.latex()}$"
+
+
+class CatalogueLoss(Loss):
+    """Base of the catalogue: a loss with named settings. Subclasses state `formula` and `symbolic`."""
+
+    #: Name on the command line, and one line of description.
+    command: str
+    summary: str
+
+    def __init__(self, expr: sp.Expr, **settings: Any):
+        super().__init__(expr, name=type(self).__name__)
+        self._settings = settings
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments the loss was made with."""
+        return dict(self._settings)
+
+    @classmethod
+    def symbolic(cls) -> CatalogueLoss:
+        """Return the loss with every parameter a symbol."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in self._settings.items())})"
+
+
+def positive_parameter(call: str, name: str, value: Any, zero: bool = False) -> sp.Expr:
+    """Return an exact parameter; raise InputError when it is known not to be positive (or zero, when allowed)."""
+    value = exact(value)
+    if value.is_extended_real is False or value in (sp.nan, sp.oo, -sp.oo, sp.zoo):
+        raise InputError(f"{call}({name}={value}): {name} is a finite real number or a symbol")
+    bad = value.is_negative if zero else value.is_nonpositive
+    if bad:
+        raise InputError(f"{call}({name}={value}): {name} is {'not negative' if zero else 'positive'}")
+    return value
+
+
+class WeightDecay(Loss):
+    """Weight decay gamma ||W||_F^2; a framework's coupled ``weight_decay=w`` is gamma = w / 2.
+
+    >>> WeightDecay(sp.Symbol("gamma")).expr
+    gamma*||W||^2
+    """
+
+    def __init__(self, gamma: Any):
+        super().__init__(
+            positive_parameter("WeightDecay", "gamma", gamma, zero=True) * weight_norm(), name=f"WeightDecay({gamma})"
+        )
+
+
+def gamma_from_weight_decay(w: Any) -> sp.Expr:
+    """Return gamma for a framework's coupled ``weight_decay=w``, which adds (w / 2) ||W||^2.
+
+    Decoupled decay (AdamW, LARS) is not the gradient of a loss: do not convert it.
+
+    >>> gamma_from_weight_decay(0.01)
+    1/200
+    """
+    return positive_parameter("gamma_from_weight_decay", "w", w, zero=True) / 2

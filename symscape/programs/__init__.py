@@ -1,0 +1,1 @@
+"""Polynomials in words as numeric functions of W."""

@@ -1,0 +1,151 @@
+"""A landscape as a function of W: checks shapes, names its arguments as the theory does, shares products."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import ArrayLike, NDArray
+
+from symscape.algebra.words import IDENTITY, Monomial
+from symscape.errors import InputError, MomentsError, UnknownNameError
+from symscape.programs.moment_program import Cumulants, MomentProgram
+from symscape.typesetting.symbols import Meaning, d_1
+
+Array = NDArray[np.float64]
+
+
+def argument_name(name: str) -> str:
+    """Return the keyword argument for a letter or parameter: A_0 is A0, lambda is lambda_."""
+    import keyword
+
+    if name == "A_0":
+        return "A0"
+    return name + "_" if keyword.iskeyword(name) else name
+
+
+class LandscapeFunction:
+    """``f(W, A0=..., Sigma=..., **parameters)``: the value of a landscape, for W of shape (..., d1, d0).
+
+    Shapes: letters d0 x d0, means d0, ``b`` (only of a landscape with a bias) (..., d1). Parameters are numbers, by name or
+    in ``params={symbol: value}``. ``kappa=`` evaluates joint cumulants where the landscape has them.
+    Raises MomentsError for wrong shapes, UnknownNameError for unknown or missing arguments.
+    """
+
+    def __init__(self, name: str, terms: Sequence[tuple[Monomial, sp.Expr]], meaning: Meaning):
+        self.name = name
+        self.meaning = meaning
+        self._program = MomentProgram([monomial for monomial, _ in terms])
+        coefficients = [coefficient for _, coefficient in terms]
+        symbols = sorted({s for c in coefficients for s in c.free_symbols}, key=str)
+        self._counts_outputs = d_1 in symbols
+        self.parameters: tuple[sp.Symbol, ...] = tuple(s for s in symbols if s != d_1)
+        self._coefficients = sp.lambdify([[d_1, *self.parameters]], coefficients, modules="math", cse=True)
+        self.letters = tuple(s for s in self._program.letters if s != IDENTITY)
+        self.vectors = tuple(
+            v for v in self._program.vectors if v != "mean" or meaning.has_mean
+        )
+        self._needs_mean = meaning.has_mean and (meaning.centred or "mean" in self.vectors)
+        self._cumulants = sorted({g for m in self._program.monomials for g in m if g[0].startswith("cumulant")})
+
+    def __call__(self, W: ArrayLike, **arguments: Any) -> Any:
+        """Return the value: a float, or an array for a batch of W."""
+        return _plain(self._run(W, arguments, gradient=False)[0])
+
+    def gradient(self, W: ArrayLike, **arguments: Any) -> Any:
+        """Return the derivative by W, of the shape of W; with a bias, the pair of derivatives by W and b."""
+        return self.value_and_gradient(W, **arguments)[1]
+
+    def value_and_gradient(self, W: ArrayLike, **arguments: Any) -> tuple[Any, Any]:
+        """Return value and gradient, sharing the products."""
+        value, dW, db = self._run(W, arguments, gradient=True)
+        return _plain(value), dW if db is None else (dW, db)
+
+    def __repr__(self) -> str:
+        given = ["A0", "Sigma", *(argument_name(s) for s in self.letters if s not in ("A_0", "Sigma"))]
+        given += ["mean"] if self._needs_mean else []
+        given += [v for v in self.vectors if v != "mean"] + (["b"] if self.meaning.has_bias else [])
+        given += ["kappa"] if self._cumulants else []
+        given += [argument_name(str(p)) for p in self.parameters]
+        return f"{self.name}(W, {', '.join(f'{a}=...' for a in given)})"
+
+    def _run(
+        self, W: ArrayLike, arguments: dict[str, Any], gradient: bool
+    ) -> tuple[Array, Array | None, Array | None]:
+        weights = np.asarray(W, dtype=float)
+        if weights.ndim < 2:
+            raise MomentsError(f"W has shape {weights.shape}; it is d1 x d0, or (..., d1, d0) for a batch")
+        d1, d0 = weights.shape[-2:]
+        left = dict(arguments)
+        params = {str(k): v for k, v in dict(left.pop("params", None) or {}).items()}
+        matrices: dict[str, Array] = {}
+        for letter in dict.fromkeys(("A_0", "Sigma", *self.letters)):
+            given = left.pop(argument_name(letter), None)
+            if given is None:
+                if letter in self.letters:
+                    raise UnknownNameError(f"{self!r}: the argument {argument_name(letter)} is missing")
+                continue
+            matrices[letter] = _shaped(argument_name(letter), given, (d0, d0))
+        means = self._means(left, d0)
+        if self.meaning.centred and self.meaning.has_mean:
+            outer = np.outer(means["mean"], means["mean"])
+            matrices = {s: m - outer for s, m in matrices.items()}
+        bias = None
+        if self.meaning.has_bias:
+            bias = left.pop("b", None)
+            if bias is None:
+                raise UnknownNameError(f"{self!r}: the argument b, the bias, is missing")
+            bias = np.asarray(bias, dtype=float)
+            if bias.shape != weights.shape[:-1]:
+                raise MomentsError(f"b has shape {bias.shape}; with W of shape {weights.shape} it is {weights.shape[:-1]}")
+        kappa: Cumulants | None = left.pop("kappa", None)
+        if self._cumulants and kappa is None:
+            raise UnknownNameError(f"{self!r}: the argument kappa is missing; see FourthCumulants")
+        values = self._parameter_values(left, params)
+        coefficients = [float(c) for c in self._coefficients([d1, *values])]
+        return self._program.run(weights, matrices, means, bias, coefficients, kappa, gradient)
+
+    def _means(self, left: dict[str, Any], d0: int) -> dict[str, Array]:
+        wanted = [v for v in self.vectors if v != "mean"] + (["mean"] if self._needs_mean else [])
+        means = {}
+        for vector in dict.fromkeys([*wanted, "mean"]):
+            given = left.pop(vector, None)
+            if given is not None and self.meaning.has_mean:
+                means[vector] = _shaped(vector, np.ravel(given), (d0,))
+            elif given is not None:
+                raise UnknownNameError(f"{self!r}: this landscape has no {vector}; pass data=GaussianViews(mean=True)")
+            elif vector in wanted:
+                raise UnknownNameError(f"{self!r}: the argument {vector} is missing")
+        return means
+
+    def _parameter_values(self, left: dict[str, Any], params: Mapping[str, Any]) -> list[float]:
+        values = []
+        for symbol in self.parameters:
+            name = argument_name(str(symbol))
+            if name in left:
+                value = left.pop(name)
+            elif str(symbol) in params:
+                value = params[str(symbol)]
+            else:
+                raise UnknownNameError(f"{self!r}: the parameter {name} is missing")
+            try:
+                values.append(float(value))
+            except (TypeError, ValueError) as error:
+                raise InputError(f"{self!r}: {name}={value!r} is not a number") from error
+        if left:
+            unknown = next(iter(left))
+            raise UnknownNameError(f"{self!r}: there is no argument {unknown!r}")
+        return values
+
+
+def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    array = np.asarray(value, dtype=float)
+    if array.shape != shape:
+        raise MomentsError(f"{name} has shape {array.shape}; with this W it is {shape}")
+    return array
+
+
+def _plain(value: Array) -> Any:
+    return float(value) if np.ndim(value) == 0 else value

@@ -1,0 +1,1 @@
+"""Polynomials in words as SymPy expressions, LaTeX and plain text."""
