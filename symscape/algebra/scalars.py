@@ -215,9 +215,9 @@ class Scalars:
         """Return an element as a SymPy expression in its normal form, factored."""
         numerator, exponents = self.normal_form(element)
         values = self._atoms
-        top = _signed(numerator, values)
-        bottom = sp.Mul(*[q.as_expr(*values) ** e for q, e in zip(self._denominators, exponents, strict=True)])
-        return top / bottom
+        bottom = [q.as_expr(*values) ** -e for q, e in zip(self._denominators, exponents, strict=True)]
+        # One product, so that SymPy does not multiply a rational factor into a sum.
+        return sp.Mul(*_signed(numerator, values), *bottom)
 
     def is_zero(self, element: Any) -> bool:
         """Tell whether an element is zero by its normal form."""
@@ -230,7 +230,7 @@ def _factored(element: PolyElement) -> tuple[Any, list[tuple[PolyElement, int]]]
     return element.factor_list()
 
 
-def _signed(numerator: PolyElement, values: list[sp.Expr]) -> sp.Expr:
+def _signed(numerator: PolyElement, values: list[sp.Expr]) -> list[sp.Expr]:
     """Return a numerator as factors with integer coefficients; a minus sign goes into a sum where it reads better."""
     content, factors = _factored(numerator)
     made: list[sp.Expr] = []
@@ -245,7 +245,7 @@ def _signed(numerator: PolyElement, values: list[sp.Expr]) -> sp.Expr:
         elif content < 0 and multiplicity == 1 and len(factor) == 2 and negative == 0 and factor.coeff(1) < 0:
             content, factor = -content, -factor
         made.append(factor.as_expr(*values) ** multiplicity)
-    return _rational(content) * sp.Mul(*made)
+    return [_rational(content), *made]
 
 
 def _rational(value: Any) -> sp.Rational:

@@ -51,7 +51,7 @@ def generator_text(generator: Generator, meaning: Meaning) -> str:
     if kind == "form":
         _, left, word, right = generator
         if left == right and not word:
-            return f"|{_end(left, meaning)}|²"
+            return f"|{_end(left, meaning).strip('()') if left.startswith('m') else _end(left, meaning)}|²"
         middle = f" {_word(word)} " if word else "·"
         return f"{_end(left, meaning)}{'ᵀ' if word else ''}{middle}{_end(right, meaning)}"
     if kind == "entry":
