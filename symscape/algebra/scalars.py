@@ -39,7 +39,9 @@ def exact(value: Any) -> sp.Expr:
 
 def _number(value: Any) -> sp.Expr:
     if isinstance(value, bool) or isinstance(value, (str, bytes)):
-        raise InputError(f"{value!r} is not a number or a SymPy expression; write sympy.Symbol({str(value)!r}) for a name")
+        raise InputError(
+            f"{value!r} is not a number or a SymPy expression; write sympy.Symbol({str(value)!r}) for a name"
+        )
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         value = value.item()
     try:
@@ -118,9 +120,7 @@ class Scalars:
         for factor, multiplicity in factors:
             content *= factor.LC**multiplicity
             exponents[self._denominators.index(factor.monic())] += multiplicity
-        return self._ring.from_dict(
-            {(*monomial, *exponents): value / content for monomial, value in numerator.terms()}
-        )
+        return self._ring.from_dict({(*monomial, *exponents): value / content for monomial, value in numerator.terms()})
 
     # Reading expressions
 
@@ -239,10 +239,10 @@ def _signed(numerator: PolyElement, values: list[sp.Expr]) -> list[sp.Expr]:
         common = integral.content()
         content *= (common / cleared) ** multiplicity
         factor = integral.quo_ground(common)
+        # -(s - 1) reads better as 1 - s, and (-a - b) as -(a + b).
         negative = sum(1 for c in factor.coeffs() if c < 0)
-        if multiplicity % 2 and 2 * negative >= len(factor) > 1 and (content < 0 or 2 * negative > len(factor)):
-            content, factor = -content, -factor
-        elif content < 0 and multiplicity == 1 and len(factor) == 2 and negative == 0 and factor.coeff(1) < 0:
+        mostly_negative = 2 * negative > len(factor) or (content < 0 and 2 * negative == len(factor))
+        if multiplicity % 2 and mostly_negative and len(factor) > 1:
             content, factor = -content, -factor
         made.append(factor.as_expr(*values) ** multiplicity)
     return [_rational(content), *made]

@@ -8,13 +8,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DerivationStep:
-    """One step: its number, the rule in words, left and right side in LaTeX, and the right side as text."""
+    """One step: its number, the rule in words, left side and the lines of the right side in LaTeX, and all as text."""
 
     number: int
     rule: str
     left: str
-    right: str
+    lines: tuple[str, ...]
     text: str
+
+    @property
+    def right(self) -> str:
+        """The right side on one line."""
+        return " ".join(self.lines)
+
+    def rows(self) -> list[str]:
+        """Return the rows of an align environment."""
+        return [f"{self.left} ={{}}& {self.lines[0]}", *(rf"& {line}" for line in self.lines[1:])]
 
 
 class Derivation:
@@ -39,12 +48,23 @@ class Derivation:
 
     def latex(self) -> str:
         """Return the steps as LaTeX: a sentence and a displayed equation each."""
-        blocks = []
-        for s in self._steps:
-            equation = f"{s.left} = {s.right}" if s.left else s.right
-            blocks.append(rf"\noindent ({s.number}) {s.rule}." + "\n\\begin{equation*}\n" + equation + "\n\\end{equation*}")
-        return "\n".join(blocks)
+        return "\n".join(
+            rf"\noindent ({s.number}) {latex_words(s.rule)}."
+            + "\n\\begin{align*}\n"
+            + " \\\\\n".join(s.rows())
+            + "\n\\end{align*}"
+            for s in self._steps
+        )
 
     def _repr_latex_(self) -> str:
-        rows = [rf"({s.number})\quad {s.left} &= {s.right}" for s in self._steps if s.left]
+        rows = [row for s in self._steps for row in s.rows()]
         return "$$\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}$$"
+
+
+def latex_words(text: str) -> str:
+    """Return words of a rule with the names of views as mathematics.
+
+    >>> latex_words("Sum over the n copies of chi")
+    'Sum over the n copies of $\\\\chi$'
+    """
+    return text.replace("chi", r"$\chi$").replace("log E exp", r"$\log \mathbb{E} \exp$")

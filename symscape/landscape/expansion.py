@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
+import sympy as sp
+
 from symscape.algebra import series
 from symscape.algebra.graphs import monomial_of_index_sum
 from symscape.algebra.polynomial import Polynomial, Terms, add_term
@@ -114,7 +116,8 @@ class Expansion:
         return result.scale(self.scalars.convert(step.origin))
 
     def _Logarithm(self, step: steps.Step) -> Polynomial:
-        rest, rule = self._log_ratio(step.children[0])
+        inverses = dict(zip(map(id, steps.factors(step.children[0])), step.scalars, strict=True))
+        rest, rule = self._log_ratio(step.children[0], inverses)
         result = self._origin(step) + rest
         self.record(step, result, rule)
         return result
@@ -124,12 +127,14 @@ class Expansion:
         half = self.plan.order // min(rest.parts, default=2)
         return series.compose([self.scalars.convert(s) for s in step.scalars[: half + 1]], rest)
 
-    def _log_ratio(self, step: steps.Step) -> tuple[Polynomial, str]:
+    def _log_ratio(self, step: steps.Step, inverses: dict[int, sp.Expr]) -> tuple[Polynomial, str]:
         """Return log(step / its value at W = 0): additive on products, whole on expectations of exponentials."""
+        if isinstance(step, steps.Constant):
+            return self.zero, ""
         if isinstance(step, steps.Exponential):
-            return self.expand(step.children[0]).without_constant(), ""
+            return self.expand(step.children[0]).without_constant(), "log of exp"
         if isinstance(step, steps.Product):
-            parts = [self._log_ratio(child) for child in step.children]
+            parts = [self._log_ratio(child, inverses) for child in step.children]
             total = self.zero
             for part, _ in parts:
                 total = total + part
@@ -139,8 +144,8 @@ class Expansion:
             whole = self._whole_integral(step, exponent)
             if whole is not None:
                 return whole, WHOLE_INTEGRAL
-        inverse = self.scalars.convert(1 / step.origin) if step.origin != 1 else self.scalars.one
-        return series.logarithm(self.expand(step).without_constant().scale(inverse)), "series of the logarithm"
+        inverse = self.scalars.convert(inverses[id(step)])
+        return series.logarithm(self.expand(step).without_constant().scale(inverse)), "Series of the logarithm"
 
     # Expectations
 
@@ -201,6 +206,10 @@ class Expansion:
                 generator = copies(next(self._numbers), d)
                 summands[generator] = self.zero.from_terms(inside)
                 result = result + self.zero.from_generator(generator)
+                name = steps.Constant(sp.Symbol(f"T_{generator[1]}"), sp.S.Zero)
+                self.record(
+                    name, summands[generator], f"Sum over the {step.source.args[2]} copies of {view}, degree {d}"
+                )
             result = result + self.zero.from_terms({m: c for m, c in terms.items() if m not in inside}).scale(number)
         return result
 
@@ -223,7 +232,7 @@ class Expansion:
                 value = coefficient * powers[free] * self.scalars.rational(sign)
                 add_term(terms, product(rest, words), value)
         result = self.zero.from_terms(terms)
-        self.record(step, result, "sum over outputs")
+        self.record(step, result, "Sum over outputs")
         return result
 
 

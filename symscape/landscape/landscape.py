@@ -10,7 +10,7 @@ import sympy as sp
 
 from symscape.algebra.polynomial import Polynomial
 from symscape.algebra.scalars import Scalars
-from symscape.algebra.words import Monomial
+from symscape.algebra.words import Monomial, degree
 from symscape.errors import InputError
 from symscape.landscape import plan as steps
 from symscape.landscape.centring import in_second_moments
@@ -46,7 +46,13 @@ class Landscape:
     """
 
     def __init__(
-        self, loss: Loss, data: DataModel, bias: bool, polynomial: Polynomial, plan: steps.Plan, degrees: frozenset[int],
+        self,
+        loss: Loss,
+        data: DataModel,
+        bias: bool,
+        polynomial: Polynomial,
+        plan: steps.Plan,
+        degrees: frozenset[int],
         exact: bool,
     ):
         self.loss, self.data, self.bias = loss, data, bias
@@ -75,8 +81,8 @@ class Landscape:
         return tuple((m, c) for m, c in pairs if c != 0)
 
     @cached_property
-    def _shown(self) -> tuple[tuple[tuple[Monomial, sp.Expr], ...], Meaning]:
-        """The terms that are printed and compiled: in second moments where that is shorter."""
+    def display(self) -> tuple[tuple[tuple[Monomial, sp.Expr], ...], Meaning]:
+        """The terms that are printed and compiled, with their meaning: in second moments where that is shorter."""
         has_mean = self.data.has_mean
         if self.data.has_mean and len(self.data.components(self.bias)) == 1 and not self.bias:
             converted = in_second_moments(self.polynomial)
@@ -89,15 +95,26 @@ class Landscape:
     @cached_property
     def expr(self) -> sp.Expr:
         """The landscape as a SymPy scalar: traces of words in the MatrixSymbols W, A_0, Sigma, constant included."""
-        return sympy_form(*self._shown)
+        return sympy_form(*self.display)
 
     def part(self, degree: int) -> Landscape:
         """Return the homogeneous part of one degree in W, again a landscape. Raises InputError beyond the order."""
         if degree < 0 or degree > self.order:
             raise InputError(f"part({degree}): the landscape has order {self.order}")
         return Landscape(
-            self.loss, self.data, self.bias, self.polynomial.part(degree), self._plan, self._degrees_assumed, self.is_exact
+            self.loss,
+            self.data,
+            self.bias,
+            self.polynomial.part(degree),
+            self._plan,
+            self._degrees_assumed,
+            self.is_exact,
         )
+
+    @staticmethod
+    def degree_of(monomial: Monomial) -> int:
+        """Return the degree in W of a monomial of ``terms``."""
+        return sum(map(degree, monomial))
 
     @property
     def parts(self) -> Iterator[Landscape]:
@@ -131,12 +148,16 @@ class Landscape:
 
     @property
     def hessian(self) -> OriginHessian:
-        """The quadratic part as -Tr(W B W^T). Raises InputError when it is not of that form (a mean, a bias)."""
-        coefficients: dict[str, sp.Expr] = {}
-        for monomial, coefficient in self.terms if self._shown[1].centred else self._shown[0]:
-            if sum(1 for g in monomial if g[0] == "tr" and len(g[1]) == 1) == len(monomial) == 1:
-                coefficients[monomial[0][1][0]] = -coefficient
-        return OriginHessian(coefficients)
+        """The quadratic part as -Tr(W B W^T); with a bias, of (W, b) at b = 0."""
+        terms, meaning = self.display
+        found: dict[str | tuple[str, str], sp.Expr] = {}
+        for monomial, coefficient in terms:
+            if self.degree_of(monomial) == 2:
+                # Degree 2 leaves one word of one letter, or a product of two vectors.
+                (generator,) = monomial
+                key = generator[1][0] if generator[0] == "tr" else (generator[1], generator[3])
+                found[key] = -coefficient
+        return OriginHessian(found, meaning)
 
     @cached_property
     def assumptions(self) -> tuple[Assumption, ...]:
@@ -144,13 +165,14 @@ class Landscape:
         found: list[Assumption] = [Assumption(f"{regime} (the regime at W = 0)", ()) for regime in self._plan.regimes]
         present = tuple(sorted(d for d in self.polynomial.parts if d))
         resting = tuple(d for d in present if self._degrees_assumed and d >= min(self._degrees_assumed))
+        without: list[Assumption] = []
         if 4 in resting and not self.data.cumulants and len(self.data.components(self.bias)) == 1:
             dropped = dropped_cumulants(self)
             if not dropped:
                 resting = tuple(d for d in resting if d > 4)
             else:
-                text = polynomial_text(dropped, self._shown[1])
-                found.append(Assumption(f"Gaussianity drops the cumulant terms {text}", (4,)))
+                text = polynomial_text(dropped, self.display[1])
+                without.append(Assumption(f"Gaussianity drops the cumulant terms {text}", (4,)))
         free = tuple(d for d in present if d not in resting)
         if free:
             moments = "second moments and means" if self.data.has_mean or self.bias else "second moments, mean zero"
@@ -159,7 +181,7 @@ class Landscape:
             found.append(Assumption(f"{moments}; any distribution", free))
         if resting:
             found.append(Assumption(self.data.assumption, resting))
-        return tuple(found)
+        return (*found, *without)
 
     @property
     def distribution_free_order(self) -> int | float:
@@ -178,7 +200,7 @@ class Landscape:
 
     def latex(self, notation: str = "W") -> str:
         """Return the landscape in LaTeX; ``notation="PM"`` writes P = W Sigma W^T and M = W A_0 W^T."""
-        terms, meaning = self._shown
+        terms, meaning = self.display
         text = LatexWriter(meaning, notation).polynomial(terms)
         return text if self.is_exact else text + rf" + O(W^{{{self.order + 2}}})"
 
@@ -189,11 +211,11 @@ class Landscape:
         """Return the landscape as a function of W: ``f(W, A0=..., Sigma=..., **parameters)``, with gradients."""
         from symscape.programs.landscape_function import LandscapeFunction
 
-        terms, meaning = self._shown
+        terms, meaning = self.display
         return LandscapeFunction(f"landscape of {self.loss.name}", terms, meaning)
 
     def __str__(self) -> str:
-        text = polynomial_text(*self._shown)
+        text = polynomial_text(*self.display)
         return text if self.is_exact else f"{text} + O(W{superscript(self.order + 2)})"
 
     __repr__ = __str__
@@ -255,11 +277,12 @@ def _derivation(land: Landscape) -> Derivation:
     plan = steps.plan(land.loss.expr, order, call)
     made: list[DerivationStep] = []
     meaning = Meaning(False, land.data.has_mean, land.bias)
+    writer = LatexWriter(meaning, "PM")
 
-    def add(rule: str, left: str, right: str, text: str) -> None:
-        made.append(DerivationStep(len(made) + 1, rule, left, right, text))
+    def add(rule: str, left: str, lines: list[str], text: str) -> None:
+        made.append(DerivationStep(len(made) + 1, rule, left, tuple(lines), text))
 
-    add("The loss", r"\mathcal{L}", land.loss.latex(), f"L = {land.loss.expr}")
+    add("The loss", r"\mathcal{L}", [land.loss.latex()], f"L = {land.loss.expr}")
     seen: set[sp.Expr] = set()
 
     def record(step: steps.Step, polynomial: Polynomial, rule: str) -> None:
@@ -267,14 +290,21 @@ def _derivation(land: Landscape) -> Derivation:
             return
         seen.add(step.source)
         terms = [(m, c) for m, e in polynomial.terms() if (c := polynomial.domain.expression(e)) != 0]
-        tail = rf" + O(W^{{{order + 2}}})" if polynomial_degree(step) is None else ""
-        right = LatexWriter(meaning, "PM").polynomial(terms) + tail
-        text = polynomial_text(terms, meaning) + (f" + O(W{superscript(order + 2)})" if tail else "")
-        add(rule, sp.latex(step.source), right, f"{step.source} = {text}")
+        lines, text = writer.lines(terms), polynomial_text(terms, meaning)
+        if polynomial_degree(step) is None:
+            lines[-1] += rf" + O(W^{{{order + 2}}})"
+            text += f" + O(W{superscript(order + 2)})"
+        add(rule, sp.latex(step.source), lines, f"{step.source} = {text}")
 
     Expansion(plan, land.data, land.bias, record).result()
-    if land.order == order:
-        add("Sum: the landscape", r"\mathcal{L}", land.latex("PM"), f"L = {land}")
-    else:
-        add(f"Sum: the landscape, to order {land.order}", r"\mathcal{L}", land.latex("PM"), f"L = {land}")
+    terms, shown_meaning = land.display
+    lines = LatexWriter(shown_meaning, "PM").lines(terms)
+    if not land.is_exact:
+        lines[-1] += rf" + O(W^{{{land.order + 2}}})"
+    add(
+        "Sum: the landscape" + (f", to order {land.order}" if land.order > order else ""),
+        r"\mathcal{L}",
+        lines,
+        f"L = {land}",
+    )
     return Derivation(tuple(made))

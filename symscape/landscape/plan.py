@@ -16,7 +16,6 @@ import sympy as sp
 from symscape.algebra.scalars import exact, prepare
 from symscape.errors import InputError, NotAnalyticError, ScaleInvariantError
 from symscape.losses.language import Dot, Entry, Expectation, Node, OutputSum, SqDist, Total, WeightNorm, d_1
-from symscape.probability.views import View
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +71,7 @@ class Exponential(Step):
 
 
 class Logarithm(Step):
-    """log of an argument that is not zero at W = 0."""
+    """log of an argument that is not zero at W = 0; its scalars are 1 / origin of the argument and of its factors."""
 
 
 class Taylor(Step):
@@ -162,7 +161,7 @@ class _Planner:
             child = self.step(expr.args[0])
             if self._vanishes(child.origin):
                 raise self._singular(expr, "log of 0")
-            scalars = (self._scalar(expr, 1 / child.origin),)
+            scalars = tuple(self._scalar(expr, 1 / factor.origin) for factor in factors(child))
             return Logarithm(expr, self._scalar(expr, sp.log(child.origin)), (child,), scalars)
         if isinstance(expr, sp.functions.elementary.hyperbolic.HyperbolicFunction):
             return self.step(expr.rewrite(sp.exp))
@@ -198,7 +197,8 @@ class _Planner:
         """Max and Min: the branch that is active at W = 0; where symbols leave it open, the one not constant."""
         sign = 1 if isinstance(expr, sp.Max) else -1
         children = sorted((self.step(a) for a in expr.args), key=lambda s: isinstance(s, Constant))
-        best, open_questions = children[0], []
+        best = children[0]
+        open_questions: list[sp.Basic] = []
         for other in children[1:]:
             gap = sp.simplify(sign * (best.origin - other.origin))
             if gap.is_zero or gap == 0:
@@ -222,7 +222,9 @@ class _Planner:
             broken = (sp.Derivative, sp.Subs, sp.DiracDelta, sp.Heaviside, sp.AccumBounds, sp.Piecewise)
             if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo, *broken) or (k and isinstance(expr, sp.Abs | sp.sign)):
                 if isinstance(expr, sp.Abs) and not self._vanishes(child.origin):
-                    raise NotAnalyticError(f"{self.call}: write {expr} without the absolute value; its sign is fixed at W = 0")
+                    raise NotAnalyticError(
+                        f"{self.call}: write {expr} without the absolute value; its sign is fixed at W = 0"
+                    )
                 raise self._singular(expr, "a kink or singularity")
             coefficients.append(self._scalar(expr, value))
             derivative = derivative.diff(variable)
@@ -251,6 +253,14 @@ class _Planner:
             f"{self.call}: no series at W = 0: {what} in {expr}. Add a positive constant to the argument "
             "(an epsilon), or choose a function that is analytic there"
         )
+
+
+def factors(step: Step) -> Iterator[Step]:
+    """Yield a step and, if it is a product, its factors and theirs."""
+    yield step
+    if isinstance(step, Product):
+        for child in step.children:
+            yield from factors(child)
 
 
 def scaling_degree(expr: sp.Expr) -> sp.Expr | None:

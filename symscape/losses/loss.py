@@ -118,6 +118,11 @@ class CatalogueLoss(Loss):
         return dict(self._settings)
 
     @classmethod
+    def default(cls) -> CatalogueLoss:
+        """Return the loss with its default parameters."""
+        return cls()  # type: ignore[call-arg]  # every loss of the catalogue has defaults
+
+    @classmethod
     def symbolic(cls) -> CatalogueLoss:
         """Return the loss with every parameter a symbol."""
         raise NotImplementedError

@@ -74,10 +74,12 @@ class GaussianLaw:
 
     def _add(self, result: Moment, made: Generator, rest: Monomial, count: int) -> None:
         """Add count * E[made * rest] to ``result``; a word with no leg left is a factor."""
+        state: Monomial
+        factor: Monomial
         if made[0] == "form" and (made[1] in self.views or made[3] in self.views):
-            factor, state = (), product((made,), rest)
+            state, factor = product((made,), rest), ()
         else:
-            factor, state = (made,), rest
+            state, factor = rest, (made,)
         for monomial, coefficient in self.moment(state).items():
             key = product(monomial, factor)
             result[key] = result.get(key, 0) + count * coefficient

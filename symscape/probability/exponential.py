@@ -21,9 +21,7 @@ Matrix = dict[tuple[str, ...], Any]
 
 
 def log_expectation_of_exponential(exponent: Polynomial, law: GaussianLaw) -> Polynomial | None:
-    """Return log E exp(exponent) over the views of ``law``, or None when the exponent is not a quadratic form in them.
-
-    """
+    """Return log E exp(exponent) over the views of ``law``, or None when the exponent is not a quadratic form in them."""
     if law.means:
         return None
     domain, order = exponent.domain, exponent.order

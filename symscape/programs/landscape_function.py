@@ -44,9 +44,7 @@ class LandscapeFunction:
         self.parameters: tuple[sp.Symbol, ...] = tuple(s for s in symbols if s != d_1)
         self._coefficients = sp.lambdify([[d_1, *self.parameters]], coefficients, modules="math", cse=True)
         self.letters = tuple(s for s in self._program.letters if s != IDENTITY)
-        self.vectors = tuple(
-            v for v in self._program.vectors if v != "mean" or meaning.has_mean
-        )
+        self.vectors = tuple(v for v in self._program.vectors if v != "mean" or meaning.has_mean)
         self._needs_mean = meaning.has_mean and (meaning.centred or "mean" in self.vectors)
         self._cumulants = sorted({g for m in self._program.monomials for g in m if g[0].startswith("cumulant")})
 
@@ -71,9 +69,7 @@ class LandscapeFunction:
         given += [argument_name(str(p)) for p in self.parameters]
         return f"{self.name}(W, {', '.join(f'{a}=...' for a in given)})"
 
-    def _run(
-        self, W: ArrayLike, arguments: dict[str, Any], gradient: bool
-    ) -> tuple[Array, Array | None, Array | None]:
+    def _run(self, W: ArrayLike, arguments: dict[str, Any], gradient: bool) -> tuple[Array, Array | None, Array | None]:
         weights = np.asarray(W, dtype=float)
         if weights.ndim < 2:
             raise MomentsError(f"W has shape {weights.shape}; it is d1 x d0, or (..., d1, d0) for a batch")
@@ -99,7 +95,9 @@ class LandscapeFunction:
                 raise UnknownNameError(f"{self!r}: the argument b, the bias, is missing")
             bias = np.asarray(bias, dtype=float)
             if bias.shape != weights.shape[:-1]:
-                raise MomentsError(f"b has shape {bias.shape}; with W of shape {weights.shape} it is {weights.shape[:-1]}")
+                raise MomentsError(
+                    f"b has shape {bias.shape}; with W of shape {weights.shape} it is {weights.shape[:-1]}"
+                )
         kappa: Cumulants | None = left.pop("kappa", None)
         if self._cumulants and kappa is None:
             raise UnknownNameError(f"{self!r}: the argument kappa is missing; see FourthCumulants")

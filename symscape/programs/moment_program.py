@@ -131,10 +131,10 @@ class _State:
         elif kind == "graph":
             operands = self._graph_operands(generator)
             for k, (subscript, _, add) in enumerate(operands):
-                rest = [(s, x) for j, (s, x, _) in enumerate(operands) if j != k]
-                missing = [c for c in subscript.replace("...", "") if all(c not in s for s, _ in rest)]
-                rest += [("..." + c, np.ones(self.W.shape[-2])) for c in missing]
-                add(slope, np.einsum(",".join(s for s, _ in rest) + "->" + subscript, *[x for _, x in rest]))
+                others = [(s, x) for j, (s, x, _) in enumerate(operands) if j != k]
+                missing = [c for c in subscript.replace("...", "") if all(c not in s for s, _ in others)]
+                others += [("..." + c, np.ones(self.W.shape[-2])) for c in missing]
+                add(slope, np.einsum(",".join(s for s, _ in others) + "->" + subscript, *[x for _, x in others]))
         else:
             _, dW, dend = self._cumulant(generator)
             self.dW = self.dW + wide * dW

@@ -37,12 +37,19 @@ class LatexWriter:
             text += f"{lead}{factor}{joint} {body}".rstrip() if factor else f"{lead}{body}"
         return text or "0"
 
+    def lines(self, terms: Sequence[tuple[Monomial, sp.Expr]], width: int = 4) -> list[str]:
+        """Return a long sum as lines of ``width`` terms; every line but the first starts with its sign."""
+        rows = [self.polynomial(terms[k : k + width]) for k in range(0, len(terms), width)] or ["0"]
+        return rows[:1] + [row if row.startswith("-") else f"+ {row}" for row in rows[1:]]
+
     def monomial(self, monomial: Monomial) -> str:
         """Return a product of words."""
         return r" \, ".join(self._power(g, k) for g, k in multiplicities(monomial))
 
     def _power(self, generator: Generator, exponent: int) -> str:
         text = self.generator(generator)
+        if text.startswith(r"\lVert") and text.endswith(r"\rVert^{2}"):
+            return text.removesuffix("^{2}") + f"^{{{2 * exponent}}}"
         return text if exponent == 1 else rf"\left({text}\right)^{{{exponent}}}"
 
     def generator(self, generator: Generator) -> str:
@@ -54,7 +61,10 @@ class LatexWriter:
             _, left, word, right = generator
             if left == right and not word:
                 return rf"\lVert {self._end(left)} \rVert^{{2}}"
-            return f"{self._transposed(left)} {self._word(word)} {self._end(right)}".replace("  ", " ")
+            end = self._end(right)
+            return f"{self._transposed(left)} {self._word(word)} {f'({end})' if ' + ' in end else end}".replace(
+                "  ", " "
+            )
         if kind == "entry":
             return rf"{self._moment(generator[1])}_{{{generator[2]}{generator[3]}}}"
         if kind == "coordinate":

@@ -1,0 +1,78 @@
+"""Machine-readable records of what the command finds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import sympy as sp
+
+from symscape.landscape.facts import facts
+from symscape.landscape.landscape import Landscape
+from symscape.losses.catalogue import parameter_defaults
+from symscape.losses.loss import CatalogueLoss
+from symscape.sampling.digits_check import DigitsCheck
+from symscape.typesetting.text import polynomial_text
+
+
+def loss_record(loss: type[CatalogueLoss]) -> dict[str, Any]:
+    """Return name, parameters and facts of a loss."""
+    return {
+        "name": loss.command,
+        "class": loss.__name__,
+        "summary": loss.summary,
+        "parameters": {k: None if v is None else str(v) for k, v in parameter_defaults(loss).items()},
+        "facts": _finite(asdict(facts(loss.default()))),
+    }
+
+
+def landscape_record(land: Landscape, checked: DigitsCheck | None) -> dict[str, Any]:
+    """Return a landscape with its terms, its Hessian, its assumptions and its check."""
+    terms, meaning = land.display
+    return {
+        "loss": repr(land.loss),
+        "order": land.order,
+        "exact": land.is_exact,
+        "text": str(land),
+        "expr": sp.sstr(land.expr),
+        "latex": land.latex(),
+        "latex_PM": land.latex("PM"),
+        "terms": [
+            {
+                "degree": land.degree_of(monomial),
+                "coefficient": str(coefficient),
+                "word": polynomial_text([(monomial, sp.S.One)], meaning) if monomial else "1",
+            }
+            for monomial, coefficient in terms
+        ],
+        "hessian": {
+            "B": sp.sstr(land.hessian.B),
+            "coefficients": {letter: str(c) for letter, c in land.hessian.coefficients.items()},
+            "says": land.hessian.sentences(),
+        },
+        "assumptions": [{"statement": a.statement, "degrees": list(a.degrees)} for a in land.assumptions],
+        "steps": [{"rule": s.rule, "left": s.left, "right": s.right} for s in land.steps],
+        "check": None if checked is None else _check_record(checked),
+    }
+
+
+def _check_record(checked: DigitsCheck) -> dict[str, Any]:
+    rows = [
+        {**asdict(row), "deviation": row.deviation, "relative_error": row.relative_error, "verdict": row.verdict}
+        for row in checked.rows
+    ]
+    return {
+        "data": "UCI handwritten digits, 1797 x 64",
+        "noise": checked.noise,
+        "d1": checked.d1,
+        "draws": checked.draws,
+        "rows": rows,
+        "agrees": checked.agrees,
+        "good_up_to_trace_P": checked.good_up_to,
+        "says": checked.sentence(),
+    }
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity: write it as a word."""
+    return {k: "all" if v == float("inf") else v for k, v in values.items()}

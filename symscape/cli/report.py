@@ -1,0 +1,142 @@
+"""What the command prints in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import sympy as sp
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from symscape.landscape.facts import Facts, facts
+from symscape.landscape.landscape import Landscape
+from symscape.losses.catalogue import parameter_defaults
+from symscape.losses.loss import CatalogueLoss, Loss
+from symscape.sampling.digits_check import DigitsCheck
+
+
+def _console(stderr: bool = False) -> Console:
+    return Console(highlight=False, stderr=stderr)
+
+
+def fact_words(found: Facts) -> str:
+    """Return the facts of a loss in words."""
+    words = ["polynomial" if found.polynomial else "analytic at W = 0" if found.analytic else "no series at W = 0"]
+    words += [
+        f"{name}-invariant"
+        for name, holds in (
+            ("scale", found.scale_invariant),
+            ("rotation", found.rotation_invariant),
+            ("shift", found.shift_invariant),
+        )
+        if holds
+    ]
+    if found.distribution_free_order is not None:
+        order = found.distribution_free_order
+        words.append("distribution-free" + ("" if order == float("inf") else f" to order {order}"))
+    return ", ".join(words)
+
+
+def print_losses(losses: Iterable[type[CatalogueLoss]]) -> None:
+    """Print the catalogue as a table."""
+    table = Table(title="Losses", title_justify="left", show_lines=True)
+    for heading in ("loss", "parameters", "what it is", "facts"):
+        table.add_column(heading, overflow="fold")
+    for loss in losses:
+        parameters = ", ".join(f"{k.rstrip('_')}={v}" for k, v in parameter_defaults(loss).items()) or "none"
+        table.add_row(loss.command, parameters, loss.summary, fact_words(facts(loss.default())))
+    console = _console()
+    console.print(table)
+    console.print("Facts are for the defaults shown. Derive one: symscape derive infonce", soft_wrap=True)
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print()
+    console.print(Text(text, style="bold"))
+
+
+def _line(console: Console, text: str, indent: int = 2) -> None:
+    console.print(Text(" " * indent + text), soft_wrap=True)
+
+
+def print_derivation(land: Landscape) -> None:
+    """Print the loss, the steps, the landscape, the Hessian at the origin, the assumptions and the LaTeX."""
+    console = _console()
+    console.print(Text(f"{land.loss!r}", style="bold"), soft_wrap=True)
+    _line(console, "with P = W Sigma Wᵀ = E[f(x) f(x)ᵀ], M = W A_0 Wᵀ = E[f(x) f(x')ᵀ], f = W phi" + " + b" * land.bias)
+    if isinstance(land.loss, CatalogueLoss):
+        _line(console, fact_words(facts(land.loss)))
+    _heading(console, "Derivation" + (" (its steps to order 4)" if land.order > 4 else ""))
+    for step in land.steps:
+        _line(console, f"({step.number}) {step.rule}")
+        _line(console, step.text, indent=6)
+    _heading(console, f"Landscape around W = 0, {'exact' if land.is_exact else f'to order {land.order}'}")
+    _line(console, f"L = {land}")
+    _heading(console, "Hessian at the origin: the quadratic part is -Tr(W B Wᵀ)")
+    _line(console, f"B = {sp.sstr(land.hessian.B)}")
+    for sentence in land.hessian.sentences():
+        _line(console, sentence)
+    _heading(console, "Assumptions")
+    for assumption in land.assumptions:
+        _line(console, str(assumption))
+    _heading(console, "LaTeX")
+    _line(console, land.latex("PM"))
+
+
+def progress() -> Callable[[int, int], None]:
+    """Return a callback that shows progress on standard error, only in a terminal."""
+    bar = Progress(
+        TextColumn("checking on digits"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=_console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("draws", total=None)
+
+    def update(done: int, of: int) -> None:
+        if done == 1:
+            bar.start()
+        bar.update(task, completed=done, total=of)
+        if done == of:
+            bar.stop()
+
+    return update
+
+
+def print_check(checked: DigitsCheck | None, why_not: str, loss: Loss | None) -> None:
+    """Print the check on digits as a table, and what it says."""
+    console = _console()
+    if checked is None:
+        if why_not:
+            _heading(console, why_not)
+        return
+    _heading(console, f"Check on the handwritten digits: {loss!r}")
+    _line(
+        console,
+        f"two noisy views (noise {checked.noise}) of 1797 x 64 pixels, W a random {checked.d1} x 64 matrix, "
+        f"{checked.draws} draws; changes of the loss from W = 0",
+    )
+    with_cumulants = any(row.cumulant is not None for row in checked.rows)
+    headings = ["Tr P", "sampled", "± s.e.", f"order {checked.order}", "dev."]
+    headings += ["with κ", "dev."] if with_cumulants else []
+    rows = [[*headings, "rel. error", "verdict"]]
+    for row in checked.rows:
+        cells = [f"{row.trace_P:.3g}", f"{row.sampled:.6g}", f"{row.standard_error:.1e}", f"{row.gaussian:.6g}"]
+        cells.append(f"{row.deviation:+.1f}")
+        if with_cumulants:
+            cells += ["", ""] if row.cumulant is None else [f"{row.cumulant:.6g}", f"{row.cumulant_deviation:+.1f}"]
+        rows.append([*cells, f"{100 * row.relative_error:.2g} %", row.verdict])
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    for cells in rows:
+        _line(console, "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
+    _line(
+        console,
+        "dev.: sampled less landscape, in standard errors."
+        + (" κ: the joint fourth cumulants of the digits, which Gaussian views lack." if with_cumulants else ""),
+    )
+    _line(console, checked.sentence())
+    if not checked.agrees:
+        console.print(Text("  The landscape does NOT agree with the sampled loss.", style="bold red"))

@@ -1,0 +1,301 @@
+"""The slow reference: expectations and whole losses with explicit numbers, every pairing of Gaussian legs written out.
+
+No words and no matrices G = W^T W as letters: the features phi(u) are vectors of at most three coordinates, W and all
+moments are explicit rational matrices, and an expectation of a product of coordinates is a sum over matchings,
+
+    E[xi_1 ... xi_k] = sum over all ways to join some legs in pairs: prod over pairs of their covariance
+                       * prod over legs left alone of their mean                     (Isserlis' theorem).
+
+`expected_product` is that sum for inner products, index by index. `loss_series` expands a whole loss L(tW) in t:
+a random quantity is a polynomial in the coordinates of every view, a function is its Taylor sum in powers,
+an expectation replaces each monomial by its moment, n copies of a view are n views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import permutations, product
+from math import factorial, prod
+from typing import Any, NamedTuple
+
+import sympy as sp
+from sympy.polys.domains import QQ
+from sympy.polys.rings import PolyElement, ring
+
+from symscape.errors import InputError
+from symscape.losses.language import Dot, Entry, Expectation, Node, OutputSum, SqDist, Total, WeightNorm
+from symscape.probability.views import View, anchor, covariance_letter, positive
+
+#: Explicit numbers, by rows: nested sequences or arrays of Fractions.
+Vector = Sequence[Any]
+Matrix = Sequence[Vector]
+#: One coordinate of the features of one view: (name of the view, index).
+Leg = tuple[str, int]
+
+
+def matchings(legs: Sequence[Any]) -> Iterator[tuple[list[tuple[Any, Any]], list[Any]]]:
+    """Yield every way to join some legs in pairs, as (pairs, legs left alone).
+
+    >>> [sum(1 for _, alone in matchings(range(2 * k)) if not alone) for k in (1, 2, 3)]
+    [1, 3, 15]
+    """
+    if not legs:
+        yield [], []
+        return
+    first, rest = legs[0], legs[1:]
+    for pairs, alone in matchings(rest):
+        yield pairs, [first, *alone]
+    for k, partner in enumerate(rest):
+        for pairs, alone in matchings([*rest[:k], *rest[k + 1 :]]):
+            yield [(first, partner), *pairs], alone
+
+
+@dataclass(frozen=True)
+class ExplicitGaussian:
+    """Jointly Gaussian views: ``covariances[u, v]`` is a matrix, ``means[u]`` a vector; absent ones are zero."""
+
+    covariances: Mapping[tuple[str, str], Matrix]
+    means: Mapping[str, Vector] = field(default_factory=dict)
+
+    def moment(self, legs: Sequence[Leg]) -> Any:
+        """Return E[product of coordinates].
+
+        >>> ExplicitGaussian({("x", "x"): [[2]]}, {"x": [3]}).moment([("x", 0), ("x", 0)])
+        11
+        """
+        return sum(
+            prod(self._covariance(*pair) for pair in pairs) * prod(self._mean(leg) for leg in alone)
+            for pairs, alone in matchings(legs)
+        )
+
+    def _covariance(self, first: Leg, second: Leg) -> Any:
+        matrix = self.covariances.get((first[0], second[0]))
+        return 0 if matrix is None else matrix[first[1]][second[1]]
+
+    def _mean(self, leg: Leg) -> Any:
+        return self.means[leg[0]][leg[1]] if leg[0] in self.means else 0
+
+
+def expected_product(
+    pairs: Sequence[tuple[str, str]], G: Matrix, law: ExplicitGaussian, given: Mapping[str, Vector] | None = None
+) -> Any:
+    """Return E[prod_k phi(u_k)^T G phi(v_k)] over pairs (u_k, v_k), by a sum over all feature indices.
+
+    Views in ``given`` are fixed at explicit vectors: the expectation is conditional on them.
+
+    >>> law = ExplicitGaussian({("x", "x"): [[1]]})
+    >>> [expected_product([("x", "x")] * k, [[1]], law) for k in (1, 2, 3)]
+    [1, 3, 15]
+    """
+    given = given or {}
+    views = [view for pair in pairs for view in pair]
+    moments: dict[tuple[Leg, ...], Any] = {}
+    total: Any = 0
+    for indices in product(range(len(G)), repeat=len(views)):
+        factor: Any = prod(G[a][b] for a, b in zip(indices[::2], indices[1::2], strict=True))
+        legs = []
+        for view, a in zip(views, indices, strict=True):
+            if view in given:
+                factor = factor * given[view][a]
+            else:
+                legs.append((view, a))
+        key = tuple(sorted(legs))
+        if key not in moments:
+            moments[key] = law.moment(key)
+        total = total + factor * moments[key]
+    return total
+
+
+@dataclass(frozen=True)
+class ExplicitComponent:
+    """One component of the data: its weight, covariances about its mean by letter (Sigma, A_0), and its mean."""
+
+    covariances: Mapping[str, Matrix]
+    mean: Vector | None = None
+    weight: Any = 1
+
+
+def loss_series(
+    expr: sp.Expr,
+    W: Matrix,
+    components: Sequence[ExplicitComponent],
+    order: int,
+    given: Mapping[str, Vector] | None = None,
+) -> list[sp.Expr]:
+    """Return the coefficients of t^0, t^2, ..., t^order of the loss expression at the weights t W, exactly.
+
+    ``given`` fixes views that stay free at explicit feature vectors. The expression holds numbers only, chosen so that
+    what multiplies a series is rational at W = 0 (epsilon = 1/4, not 1/3); the value at t = 0 may be any constant.
+    Raises InputError when it is not rational, when a free view is not given, when the number of copies is a symbol.
+
+    >>> from symscape.losses.infonce import InfoNCE
+    >>> loss_series(InfoNCE(tau=1).expr, [[1]], [ExplicitComponent({"Sigma": [[2]], "A_0": [[1]]})], order=4)
+    [0, -1, 3]
+    """
+    result = _LossSeries(expr, W, components, order // 2, given or {}).expand(expr, {}, {})
+    for part in result.parts:
+        if not part.is_ground:
+            raise InputError(f"loss_series({expr}): a view stays free; integrate it or pass it in given=")
+    return [result.origin, *(QQ.to_sympy(part.coeff(1)) for part in result.parts)]
+
+
+class _Series(NamedTuple):
+    """A power series in t^2: its value at t = 0 and the coefficients of t^2, t^4, ..., polynomials in coordinates."""
+
+    origin: sp.Expr
+    parts: list[PolyElement]
+
+
+class _LossSeries:
+    """Expands one loss; ``copy`` says which copy of a view is meant, ``index`` which number an output index has."""
+
+    def __init__(
+        self, expr: sp.Expr, W: Matrix, components: Sequence[ExplicitComponent], half: int, given: Mapping[str, Vector]
+    ):
+        self.W, self.half, self.components = W, half, components
+        self.indices = range(len(W[0]))
+        self.gram = [[_rational(sum(row[a] * row[b] for row in W)) for b in self.indices] for a in self.indices]
+        self.copies = dict.fromkeys(sorted({anchor, positive, *expr.atoms(View)}, key=str), 1)
+        for node in expr.atoms(Total):
+            if not node.args[2].is_Integer:
+                raise InputError(f"loss_series: {node} has {node.args[2]} copies; substitute a number")
+            self.copies[node.args[1]] = max(self.copies[node.args[1]], int(node.args[2]))
+        names = [(v, k, a) for v in self.copies for k in range(self.copies[v]) for a in self.indices]
+        self.ring, *generators = ring([f"{v}_{k}_{a}" for v, k, a in names], QQ)
+        self.place = {name: position for position, name in enumerate(names)}
+        self.coordinate = dict(zip(names, generators, strict=True))
+        for view, k, a in names:
+            if view.name in given:
+                self.coordinate[view, k, a] = self.ring.ground_new(_rational(given[view.name][a]))
+        pairs = [(u, v, s) for u, v in product(self.copies, repeat=2) if (s := covariance_letter(u, v)) is not None]
+        self.laws = [
+            ExplicitGaussian(
+                {(u.name, v.name): component.covariances[letter] for u, v, letter in pairs},
+                {v.name: component.mean for v in self.copies if component.mean is not None},
+            )
+            for component in components
+        ]
+        self.moments: dict[tuple[Leg, ...], Any] = {}
+
+    def expand(self, expr: sp.Expr, copy: Mapping[View, int], index: Mapping[Any, int]) -> _Series:
+        """Return the series of an expression."""
+        if not expr.has(Node):
+            return _Series(expr, [self.ring.zero] * self.half)
+        if isinstance(expr, Dot):
+            return self._of_degree_two(self._inner_product(*((view, copy.get(view, 0)) for view in expr.args)))
+        if isinstance(expr, SqDist):
+            return self.expand(expr.expand(func=True), copy, index)
+        if isinstance(expr, WeightNorm):
+            return self._of_degree_two(self.ring.one * _rational(sum(w * w for row in self.W for w in row)))
+        if isinstance(expr, Entry):
+            return self._of_degree_two(self.ring.one * self._entry(expr, *(index[i] for i in expr.args[1:3])))
+        if isinstance(expr, Expectation):
+            return self._integrated(self.expand(expr.args[0], copy, index), expr.args[1:])
+        if isinstance(expr, Total):
+            summand, view, n = expr.args
+            return self._sum([self.expand(summand, {**copy, view: k}, index) for k in range(int(n))])
+        if isinstance(expr, OutputSum):
+            summand, distinct, *names = expr.args
+            choices = permutations if distinct else lambda r, k: product(r, repeat=k)
+            values = list(choices(range(len(self.W)), len(names)))
+            terms = [self.expand(summand, copy, {**index, **dict(zip(names, v, strict=True))}) for v in values]
+            return self._sum(terms)
+        if expr.is_Pow:
+            if expr.exp.has(Node):
+                raise InputError(f"loss_series: write {expr} as an exponential")
+            return self._function(lambda v: v**expr.exp, self.expand(expr.base, copy, index))
+        children = [self.expand(argument, copy, index) for argument in expr.args]
+        if expr.is_Add:
+            return self._sum(children)
+        if expr.is_Mul:
+            return reduce(self._times, children)
+        if isinstance(expr, (sp.Max, sp.Min)):
+            if len({child.origin for child in children}) < len(children):
+                raise InputError(f"loss_series: {expr} has a kink at W = 0")
+            return (max if isinstance(expr, sp.Max) else min)(children, key=lambda child: child.origin)
+        return self._function(expr.func, children[0])
+
+    # Leaves
+
+    def _of_degree_two(self, value: PolyElement) -> _Series:
+        return _Series(sp.S.Zero, [value, *[self.ring.zero] * (self.half - 1)])
+
+    def _inner_product(self, u: tuple[View, int], v: tuple[View, int]) -> PolyElement:
+        pairs = product(self.indices, repeat=2)
+        terms = (self.coordinate[*u, a] * self.gram[a][b] * self.coordinate[*v, b] for a, b in pairs)
+        return sum(terms, self.ring.zero)
+
+    def _entry(self, expr: Entry, i: int, j: int) -> Any:
+        """E[f_i(x) f_j(u)] with u = x for P and x' for M, less E[f_i] E[f_j] if centred."""
+        second, total = "x" if expr.kind == "P" else "x'", QQ(0)
+        for a, b in product(self.indices, repeat=2):
+            moment = self._moment((("x", a), (second, b)))
+            if expr.centred:
+                moment = moment - self._moment((("x", a),)) * self._moment((("x", b),))
+            total += _rational(self.W[i][a] * self.W[j][b]) * moment
+        return total
+
+    # Algebra
+
+    def _sum(self, terms: Sequence[_Series]) -> _Series:
+        parts = [sum((term.parts[k] for term in terms), self.ring.zero) for k in range(self.half)]
+        return _Series(sp.Add(*(term.origin for term in terms)), parts)
+
+    def _times(self, left: _Series, right: _Series) -> _Series:
+        parts = [self.ring.zero] * self.half
+        for this, other in ((left, right), (right, left)):
+            if any(other.parts):
+                parts = [p + q * _rational(this.origin) for p, q in zip(parts, other.parts, strict=True)]
+        for i, j in product(range(self.half), repeat=2):
+            if i + j + 1 < self.half:
+                parts[i + j + 1] += left.parts[i] * right.parts[j]
+        return _Series(left.origin * right.origin, parts)
+
+    def _function(self, function: Any, u: _Series) -> _Series:
+        """f(c + u) = sum over k of f^(k)(c) u^k / k!, term by term."""
+        v = sp.Dummy("v", positive=True)
+        small = _Series(sp.S.Zero, u.parts)
+        power, derivative = _Series(sp.S.One, [self.ring.zero] * self.half), function(v)
+        total = _Series(sp.sympify(function(u.origin)), [self.ring.zero] * self.half)
+        for k in range(1, self.half + 1 if any(u.parts) else 1):
+            power, derivative = self._times(power, small), sp.diff(derivative, v)
+            coefficient = _rational(derivative.subs(v, u.origin) / factorial(k))
+            total = self._sum([total, _Series(sp.S.Zero, [part * coefficient for part in power.parts])])
+        return total
+
+    # Expectation
+
+    def _integrated(self, series: _Series, views: Sequence[View]) -> _Series:
+        """Copies of a view are independent of one another, and so are views of different data."""
+        groups: dict[tuple[str, int], list[tuple[int, Leg]]] = {}
+        for (view, k, a), position in self.place.items():
+            if view in views:
+                groups.setdefault((view.datum, k), []).append((position, (view.name, a)))
+        inside = {position for group in groups.values() for position, _ in group}
+        parts = []
+        for part in series.parts:
+            terms: dict[tuple[int, ...], Any] = {}
+            for powers, value in part.terms():
+                for group in groups.values():
+                    value = value * self._moment(tuple(leg for position, leg in group for _ in range(powers[position])))
+                outside = tuple(0 if position in inside else power for position, power in enumerate(powers))
+                terms[outside] = terms.get(outside, QQ(0)) + value
+            parts.append(self.ring.from_dict({powers: value for powers, value in terms.items() if value}))
+        return _Series(series.origin, parts)
+
+    def _moment(self, legs: tuple[Leg, ...]) -> Any:
+        if legs not in self.moments:
+            weighted = zip(self.components, self.laws, strict=True)
+            self.moments[legs] = _rational(sum(component.weight * law.moment(legs) for component, law in weighted))
+        return self.moments[legs]
+
+
+def _rational(value: Any) -> Any:
+    """Return a rational number as an element of QQ."""
+    number = sp.sympify(value)
+    number = number if number.is_Rational else sp.simplify(number)
+    if not number.is_Rational:
+        raise InputError(f"the reference needs rational numbers at W = 0; {value} is not one")
+    return QQ.from_sympy(number)

@@ -1,0 +1,1 @@
+"""Losses on samples, and landscapes checked against them in standard errors."""
