@@ -176,7 +176,7 @@ class _Point:
         return self._square(expr)
 
     def _power(self, base: sp.Expr, exponent: sp.Expr) -> int:
-        """base^(c_0 + c_1 y_1 + ...) is base^c_0 times the product of (base^y_k)^c_k, the c_k rational."""
+        """base^(c_0 + c_1 y_1 + ...) is base^c_0 times the product of (base^y_k)^c_k, c_k rational; e^(y log z) is z^y."""
         if exponent.is_Integer:
             return self._root_power(self.scalar(base), exponent)
         base = sp.factor(base)
@@ -192,8 +192,13 @@ class _Point:
         value = 1
         for term in sp.Add.make_args(sp.expand(exponent)):
             rational, rest = term.as_coeff_Mul()
-            one = self.scalar(base) if rest == 1 else self._square((base, rest))
-            value = value * self._root_power(one, rational) % self.prime
+            logs = [factor for factor in sp.Mul.make_args(rest) if isinstance(factor, sp.log)]
+            if base is sp.E and len(logs) == 1:
+                power = self._power(logs[0].args[0], term / logs[0])
+            else:
+                one = self.scalar(base) if rest == 1 else self._square((base, rest))
+                power = self._root_power(one, rational)
+            value = value * power % self.prime
         return value
 
     def _root_power(self, value: int, exponent: sp.Rational) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from itertools import product as product_of_choices
 
 import sympy as sp
 
@@ -14,6 +15,7 @@ from symscape.algebra.scalars import Scalars
 from symscape.algebra.words import IDENTITY, closed_word, coordinate, copies, entry, open_word, product
 from symscape.errors import InputError, OrderError
 from symscape.landscape import plan as steps
+from symscape.probability.contraction import GaussianLaw
 from symscape.probability.data_models import DataModel
 from symscape.probability.expectation import CopiesIntegrator, Integrator, set_partitions
 from symscape.probability.exponential import log_expectation_of_exponential
@@ -140,33 +142,55 @@ class Expansion:
                 total = total + part
             return total, max((rule for _, rule in parts), key=len)
         if isinstance(step, steps.Average) and isinstance(step.children[0], steps.Exponential):
-            exponent = self.expand(step.children[0].children[0]).without_constant()
-            whole = self._whole_integral(step, exponent)
-            if whole is not None:
-                return whole, WHOLE_INTEGRAL
+            whole = self._whole_integral(step)
+            if whole is not None and whole[1]:
+                return whole[0], WHOLE_INTEGRAL
         inverse = self.scalars.convert(inverses[id(step)])
         return series.logarithm(self.expand(step).without_constant().scale(inverse)), "Series of the logarithm"
 
     # Expectations
 
-    def _whole_integral(self, step: steps.Step, exponent: Polynomial) -> Polynomial | None:
-        if self.data.cumulants or len(self.components) > 1:
+    def _whole_integral(self, step: steps.Step) -> tuple[Polynomial, bool] | None:
+        """Return E exp(q) / exp(q at W = 0) as a whole, or its logarithm (True) when the law is a single Gaussian.
+
+        Over a mixture the integral is a sum over the classes of the data. None when no such rule applies.
+        """
+        child = step.children[0]
+        if self.data.cumulants or not isinstance(child, steps.Exponential):
             return None
-        law = self.components[0][1].law(step.source.args[1:])
-        result = log_expectation_of_exponential(exponent, law)
-        if result is not None and any(law.legs((g,)) == 2 for m, _ in exponent.terms() for g in m if g[0] == "form"):
-            self.degrees_assumed.add(4)
-        return result
+        exponent = self.expand(child.children[0]).without_constant()
+        views = step.source.args[1:]
+        data = sorted({view.datum for view in views})
+        total = self.zero
+        for classes in product_of_choices(self.components, repeat=len(data)):
+            chosen = dict(zip(data, classes, strict=True))
+            covariances: dict[tuple[str, str], str] = {}
+            means: dict[str, str] = {}
+            weight = self.scalars.one
+            for datum, (factor, component) in chosen.items():
+                law = component.law([view for view in views if view.datum == datum])
+                covariances.update(law.covariances)
+                means.update(law.means)
+                weight = weight * factor
+            law = GaussianLaw(covariances, means)
+            whole = log_expectation_of_exponential(exponent, law)
+            if whole is None:
+                return None
+            if any(law.legs((g,)) == 2 for m, _ in exponent.terms() for g in m if g[0] == "form"):
+                self.degrees_assumed.add(4)
+            if len(self.components) == 1:
+                return whole, True
+            total = total + series.exponential(whole).scale(weight)
+        return total, False
 
     def _Average(self, step: steps.Step) -> Polynomial:
         views = step.source.args[1:]
         child = step.children[0]
-        if isinstance(child, steps.Exponential):
-            whole = self._whole_integral(step, self.expand(child.children[0]).without_constant())
-            if whole is not None:
-                result = series.exponential(whole).scale(self.scalars.convert(step.origin))
-                self.record(step, result, WHOLE_INTEGRAL)
-                return result
+        whole = self._whole_integral(step)
+        if whole is not None:
+            result = (series.exponential(whole[0]) if whole[1] else whole[0]).scale(self.scalars.convert(step.origin))
+            self.record(step, result, WHOLE_INTEGRAL)
+            return result
         result = self.expand(child)
         groups: dict[str, list[View]] = {}
         for view in views:

@@ -175,10 +175,7 @@ class Landscape:
                 without.append(Assumption(f"Gaussianity drops the cumulant terms {text}", (4,)))
         free = tuple(d for d in present if d not in resting)
         if free:
-            moments = "second moments and means" if self.data.has_mean or self.bias else "second moments, mean zero"
-            if self.data.assumption.startswith("mixture"):
-                moments = "second moments and means of the classes"
-            found.append(Assumption(f"{moments}; any distribution", free))
+            found.append(Assumption(f"{self.data.moments_needed(self.bias)}; any distribution", free))
         if resting:
             found.append(Assumption(self.data.assumption, resting))
         return (*found, *without)

@@ -109,36 +109,24 @@ def _growing(function: Callable[[sp.Expr], sp.Expr]) -> Callable[[sp.Expr], sp.E
     return bounded
 
 
-def _sqrt(expr: sp.Expr) -> sp.Expr:
-    return _power(expr, sp.Rational(1, 2))
-
-
-def _softplus(expr: sp.Expr) -> sp.Expr:
-    return sp.log(1 + sp.exp(expr))
-
-
-def _sigmoid(expr: sp.Expr) -> sp.Expr:
-    return 1 / (1 + sp.exp(-expr))
-
-
-def _maximum(left: sp.Expr, right: sp.Expr) -> sp.Expr:
-    return sp.Max(left, right)
-
-
-def _plain(function: Any) -> Callable[[sp.Expr], sp.Expr]:
-    return lambda expr: function(expr)
-
-
 _Functions = dict[str, Callable[..., sp.Expr]]
-_SCALAR_FUNCTIONS: _Functions = {"sqrt": _sqrt} | {
-    function.__name__: _growing(function) for function in (sp.exp, sp.tanh, sp.sinh, sp.cosh)
+_SCALAR_FUNCTIONS: _Functions = {
+    "sqrt": lambda expr: _power(expr, sp.Rational(1, 2)),
+    "exp": _growing(sp.exp),
+    "log": lambda expr: sp.log(expr),
+    "tanh": _growing(sp.tanh),
+    "sin": lambda expr: sp.sin(expr),
+    "cos": lambda expr: sp.cos(expr),
+    "sinh": _growing(sp.sinh),
+    "cosh": _growing(sp.cosh),
 }
-_SCALAR_FUNCTIONS |= {function.__name__: _plain(function) for function in (sp.log, sp.sin, sp.cos)}
 _LOSS_FUNCTIONS: _Functions = {
-    function.__name__: function for function in (E, dot, sqdist, sqnorm, total, weight_norm, P, M, output_sum)
+    **{function.__name__: function for function in (E, dot, sqdist, sqnorm, total, weight_norm, P, M, output_sum)},
+    "softplus": _growing(lambda expr: sp.log(1 + sp.exp(expr))),
+    "sigmoid": _growing(lambda expr: 1 / (1 + sp.exp(-expr))),
+    "maximum": lambda left, right: sp.Max(left, right),
+    **_SCALAR_FUNCTIONS,
 }
-_LOSS_FUNCTIONS |= {"softplus": _growing(_softplus), "sigmoid": _growing(_sigmoid), "maximum": _maximum}
-_LOSS_FUNCTIONS |= _SCALAR_FUNCTIONS
 #: What an argument is, by the name of the parameter; any other parameter is a scalar.
 _KINDS = {"u": "view", "v": "view", "over": "views", "i": "index", "j": "index", "indices": "index"}
 _KINDS |= {"centred": "flag", "distinct": "flag"}
@@ -231,21 +219,20 @@ class _Reader:
                 opened.pop()
             if max(len(opened), signs) > MAX_DEPTH:
                 self._too_deep(number)
-            getattr(self, f"_check_{kind}")(number, token)
+            if kind == "number":
+                self._check_number(number, token.text)
+            elif kind == "name":
+                self._check_name(number, token.text)
         if opened:
             self._fail(opened[-1], opened[-1], "is not closed", "Add a )")
 
-    def _check_sign(self, number: int, token: _Token) -> None:
-        """Every sign that the pattern matches is allowed."""
-
-    def _check_number(self, number: int, token: _Token) -> None:
-        mantissa, _, exponent = token.text.lower().partition("e")
+    def _check_number(self, number: int, text: str) -> None:
+        mantissa, _, exponent = text.lower().partition("e")
         if len(mantissa) > MAX_DIGITS + 1 or len(exponent) > 4 or abs(int(exponent or 0)) > MAX_EXPONENT:
             limits = f"A number has at most {MAX_DIGITS} digits and a decimal exponent of at most {MAX_EXPONENT}"
             self._fail(number, number, "is too long", limits)
 
-    def _check_name(self, number: int, token: _Token) -> None:
-        name = token.text
+    def _check_name(self, number: int, name: str) -> None:
         if name.endswith("'"):
             if not self.has_views or name != "x'":
                 self._fail(number, number, "has a prime", "Only x' has one, in a loss; there are no strings")
@@ -461,7 +448,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     >>> parse_setting("lambda=0.5"), parse_setting("epsilon=none")
     (('lambda_', 1/2), ('epsilon', None))
     """
-    if not isinstance(text, str) or "=" not in text:
+    if not isinstance(text, str) or not text.partition("=")[0].strip() or "=" not in text:
         shown = _quoted(_short(text)) if isinstance(text, str) else repr(text)
         raise ExpressionError(f"parse_setting({shown}): write NAME=VALUE, for instance tau=0.5")
     name, _, value = text.partition("=")

@@ -65,6 +65,10 @@ class DataModel:
         """Return the mixture components."""
         return (Component(sp.Integer(1), "", "mean" if self.has_mean or bias else None),)
 
+    def moments_needed(self, bias: bool) -> str:
+        """Return in words which moments the terms need that hold for any distribution."""
+        return "second moments and means" if self.has_mean or bias else "second moments, mean zero"
+
     @property
     def assumption(self) -> str:
         """The model in words."""
@@ -161,6 +165,10 @@ class MixtureViews(DataModel):
             free = sp.symbols(f"pi_1:{self.classes}", positive=True) if self.classes > 1 else ()
             weights = (*free, 1 - sum(free))
         return tuple(Component(w, f"_{c}", f"m_{c}") for c, w in enumerate(weights, 1))
+
+    def moments_needed(self, bias: bool) -> str:
+        """Return in words which moments the terms need that hold for any distribution within the classes."""
+        return "second moments and means of the classes"
 
     @property
     def assumption(self) -> str:

@@ -5,7 +5,8 @@ For a Gaussian vector xi of mean zero and covariance S, joint over the integrate
     log E exp(q) = c - (1/2) log det(1 - 2 S Q) + (1/2) l^T (1 - 2 S Q)^{-1} S l
                  = c + sum_k Tr (2 S Q)^k / (2 k) + (1/2) sum_k l^T (2 S Q)^k S l,
 
-every term a single word: the logarithm of the moments has only connected contractions.
+every term a single word: the logarithm of the moments has only connected contractions. A view with a mean m is m + xi,
+so its words are first expanded about the mean.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Matrix = dict[tuple[str, ...], Any]
 def log_expectation_of_exponential(exponent: Polynomial, law: GaussianLaw) -> Polynomial | None:
     """Return log E exp(exponent) over the views of ``law``, or None when the exponent is not a quadratic form in them."""
     if law.means:
-        return None
+        exponent = _about_the_means(exponent, law)
     domain, order = exponent.domain, exponent.order
     half, two = domain.rational(1, 2), domain.rational(2)
     outside: Terms = {}
@@ -73,6 +74,25 @@ def log_expectation_of_exponential(exponent: Polynomial, law: GaussianLaw) -> Po
             for path, coefficient in power.get((u, u), {}).items():
                 add_term(terms, (closed_word(path),), coefficient * domain.rational(1, 2 * k))
     return exponent.from_terms(terms)
+
+
+def _about_the_means(exponent: Polynomial, law: GaussianLaw) -> Polynomial:
+    """Replace u by m + u in every open word, after which u stands for the deviation from its mean m."""
+    result = exponent.constant(exponent.domain.zero)
+    for monomial, coefficient in exponent.terms():
+        term = exponent.constant(coefficient)
+        for generator in monomial:
+            if _touches(generator, law):
+                _, left, word, right = generator
+                terms: Terms = {}
+                for u in {left, law.means.get(left, left)}:
+                    for v in {right, law.means.get(right, right)}:
+                        add_term(terms, (open_word(u, word, v),), exponent.domain.one)
+                term = term * exponent.from_terms(terms)
+            else:
+                term = term * exponent.from_generator(generator)
+        result = result + term
+    return result
 
 
 def _touches(generator: tuple, law: GaussianLaw) -> bool:
