@@ -243,7 +243,9 @@ def gaussian_integral(integrand: Callable[[Any], Any], variance: Any) -> Any:
     """Return E integrand(z) for z ~ N(0, variance), by Gauss-Legendre quadrature out to nine deviations."""
     ends = [-9, -4, 0, 4, 9]
     scale, norm = mp.sqrt(variance), mp.sqrt(2 * mp.pi)
-    return mp.quad(lambda z: mp.exp(-z * z / 2) / norm * integrand(scale * z), ends, method="gauss-legendre", maxdegree=3)
+    return mp.quad(
+        lambda z: mp.exp(-z * z / 2) / norm * integrand(scale * z), ends, method="gauss-legendre", maxdegree=3
+    )
 
 
 def infonce_at(s: Any, P: Any, M: Any, tau: Any) -> Any:

@@ -18,6 +18,7 @@ from symscape.typesetting.symbols import Meaning
 n = sp.Symbol("n", positive=True, integer=True)
 tau = sp.Symbol("tau", positive=True)
 TAU, EPSILON, LAMBDA = 0.75, 1.25, 0.375
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Data(NamedTuple):
@@ -45,13 +46,13 @@ def random_data(d1: int, seed: int) -> Data:
 
 
 def assert_taylor_coefficients(
-    parts: dict[int, Callable], expected: list[Any], data: Data, moments: Mapping = MappingProxyType({}), **given: Any
+    parts: dict[int, Callable], expected: list[Any], data: Data, classes: Mapping[str, Any] = NONE, **given: Any
 ) -> None:
     """Assert that the homogeneous parts of a landscape are the Taylor coefficients of L(tW), to 1e-13 of each."""
     for k, coefficient in enumerate(expected):
         part = parts[2 * k]
-        of_part = {key: moments[key] for key in (*part.letters, *part.vectors, "mean", "b") if key in moments}
-        value = part(data.W, A0=data.A0, Sigma=data.Sigma, **of_part, **given)
+        of_classes = {key: classes[key] for key in (*part.letters, *part.vectors) if key in classes}
+        value = part(data.W, A0=data.A0, Sigma=data.Sigma, **of_classes, **given)
         gap, size = abs(value - coefficient), abs(coefficient)
         assert gap <= 1e-13 * size + 1e-26, f"degree {2 * k}: {value!r} for {mp.nstr(coefficient, 17)}"
 
@@ -80,7 +81,7 @@ class Case(NamedTuple):
     population: Callable
     order: int
     d1: tuple[int, ...] = (1, 2)
-    parameters: dict[str, float] = {}
+    parameters: Mapping[str, float] = NONE
 
 
 def of_data(loss: Callable, **settings: Any) -> Callable:
@@ -112,7 +113,14 @@ CASES = {
 }
 for similarity in ("euclidean", "dot"):
     symbolic = ss.InfoNCE(tau=tau, n=n, similarity=similarity)
-    for number, order, d1 in ((1, 4, (1, 2)), (2, 4, (1, 2)), (3, 4, (1, 2)), (1, 6, (2,)), (2, 6, (1, 2)), (1, 8, (1,))):
+    for number, order, d1 in (
+        (1, 4, (1, 2)),
+        (2, 4, (1, 2)),
+        (3, 4, (1, 2)),
+        (1, 6, (2,)),
+        (2, 6, (1, 2)),
+        (1, 8, (1,)),
+    ):
         exact = of_data(population.finite_infonce, n=number, tau=TAU, similarity=similarity)
         integer = ss.InfoNCE(tau=TAU, n=number, similarity=similarity)
         CASES[f"infonce-{similarity}-{number}-order-{order}"] = Case(integer, exact, order, d1)
@@ -182,10 +190,11 @@ def test_a_mean_and_a_bias_shift_the_representation(name, mean, bias):
     data = random_data(2, seed=8)
     expected = exact([data.component(mean=mean, bias=bias)], 4)
     parts = homogeneous_parts(ss.landscape(loss, 4, data=ss.GaussianViews(mean=mean), bias=bias))
-    assert_taylor_coefficients(parts, expected, *about_zero(data, mean, bias))
+    moments, vectors = about_zero(data, mean, bias)
+    assert_taylor_coefficients(parts, expected, moments, **vectors)
+    moments, vectors = about_zero(data._replace(mean=1.02 * data.mean, b=1.02 * data.b), mean, bias)
     with pytest.raises(AssertionError):
-        planted = data._replace(mean=1.02 * data.mean, b=1.02 * data.b)
-        assert_taylor_coefficients(parts, expected, *about_zero(planted, mean, bias))
+        assert_taylor_coefficients(parts, expected, moments, **vectors)
 
 
 @pytest.mark.parametrize("name", OF_CLASSES)
@@ -196,12 +205,12 @@ def test_both_views_of_a_datum_share_its_class_and_a_negative_draws_its_own(name
     two = two._replace(W=one.W)
     expected = exact([one.component(0.25, mean=True), two.component(0.75, mean=True)], 4)
     parts = homogeneous_parts(ss.landscape(loss, 4, data=ss.MixtureViews(2, (sp.Rational(1, 4), sp.Rational(3, 4)))))
-    moments = {"A_1": one.A0, "Sigma_1": one.Sigma, "A_2": two.A0, "Sigma_2": two.Sigma}
-    moments |= {"m_1": one.mean, "m_2": two.mean}
-    assert_taylor_coefficients(parts, expected, one, moments)
-    for key, value in moments.items():
+    classes = {"A_1": one.A0, "Sigma_1": one.Sigma, "A_2": two.A0, "Sigma_2": two.Sigma}
+    classes |= {"m_1": one.mean, "m_2": two.mean}
+    assert_taylor_coefficients(parts, expected, one, classes)
+    for key, value in classes.items():
         with pytest.raises(AssertionError):
-            assert_taylor_coefficients(parts, expected, one, moments | {key: 1.02 * value})
+            assert_taylor_coefficients(parts, expected, one, classes | {key: 1.02 * value})
 
 
 # Series against whole losses

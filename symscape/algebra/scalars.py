@@ -58,9 +58,25 @@ def prepare(expr: sp.Expr) -> sp.Expr:
     if expr.has(sp.log):
         expr = expr.replace(
             lambda e: isinstance(e, sp.log),
-            lambda e: sp.expand_log(sp.log(sp.factor(sp.together(e.args[0]))), force=True, factor=True),
+            lambda e: sp.expand_log(sp.log(_factor(e.args[0])), force=True, factor=True),
         )
     return expr
+
+
+def _factor(expr: sp.Expr) -> sp.Expr:
+    """Factor a sum with its exponentials as they stand: exp(10) + 1 is irreducible, though exp(1)^10 + 1 is not."""
+    powers = [pair for e in expr.atoms(sp.exp, type(sp.E)) for pair in _base_powers(e)]
+    steps: dict[sp.Expr, sp.Rational] = {}
+    for base, exponent in powers:
+        steps[base] = sp.gcd(steps.get(base, sp.S.Zero), exponent)
+    names = {base: sp.Dummy(positive=True) for base in steps}
+    values = {name: _raised(base, steps[base]) for base, name in names.items()}
+
+    def named(e: sp.Expr) -> sp.Expr:
+        return sp.Mul(*[names[base] ** (exponent / steps[base]) for base, exponent in _base_powers(e)])
+
+    plain = expr.replace(lambda e: isinstance(e, sp.exp) or e is sp.E, named)
+    return sp.factor(sp.together(plain)).xreplace(values)
 
 
 class Scalars:
@@ -252,15 +268,18 @@ def _rational(value: Any) -> sp.Rational:
     return sp.Rational(int(value.numerator), int(value.denominator))
 
 
-def _root_of(base: sp.Expr, root: int) -> sp.Expr:
-    """Return the generator that stands for ``base`` when its ``root``-th root is needed."""
-    if root == 1:
-        return base
-    if isinstance(base, sp.exp) or base is sp.E:
-        return sp.exp(sp.log(base) / root) if base is sp.E else sp.exp(base.args[0] / root)
-    if base.is_Pow:
-        return sp.Pow(base.base, base.exp / root)
-    return sp.Pow(base, sp.Rational(1, root))
+def _root_of(base: sp.Expr, root: sp.Rational) -> sp.Expr:
+    """Return the generator that stands for ``base``: its ``root``-th root."""
+    return base if root == 1 else _raised(base, 1 / sp.sympify(root))
+
+
+def _raised(base: sp.Expr, exponent: sp.Rational) -> sp.Expr:
+    """Return a base to a rational power, the exponent multiplied in."""
+    if base is sp.E:
+        return sp.exp(exponent)
+    if isinstance(base, sp.exp):
+        return sp.exp(base.args[0] * exponent)
+    return sp.Pow(base.base, base.exp * exponent) if base.is_Pow else sp.Pow(base, exponent)
 
 
 def _base_powers(expr: sp.Expr) -> list[tuple[sp.Expr, sp.Rational]]:
@@ -285,7 +304,7 @@ class _Atoms:
     """Collects the transcendental generators and roots that a set of scalars is made of."""
 
     def __init__(self) -> None:
-        self.root_orders: dict[sp.Expr, int] = {}
+        self.root_orders: dict[sp.Expr, sp.Rational] = {}
 
     def collect(self, expr: sp.Expr) -> None:
         if expr.is_Rational:
@@ -301,8 +320,12 @@ class _Atoms:
                 continue
             if base.is_Add:
                 self.collect(base)
-            if not (base.is_Add and exponent.is_Integer):
-                self.root_orders[base] = lcm(self.root_orders.get(base, 1), int(exponent.q))
+            if isinstance(base, sp.exp) or base is sp.E:
+                # The generator is the highest power of which all others are powers: exp(10) where only that occurs.
+                known = self.root_orders.get(base)
+                self.root_orders[base] = 1 / sp.gcd(exponent, 0 if known is None else 1 / known)
+            elif not (base.is_Add and exponent.is_Integer):
+                self.root_orders[base] = sp.Integer(lcm(int(self.root_orders.get(base, 1)), int(exponent.q)))
 
     def generators(self) -> list[sp.Expr]:
         """Return the generators, sorted by name: a base is represented by its highest root."""
@@ -311,7 +334,7 @@ class _Atoms:
     def radicals(self) -> list[tuple[sp.Expr, int, sp.Expr]]:
         """Return (generator, order, radicand) for the roots that are algebraic: of numbers and of polynomials."""
         return [
-            (_root_of(base, root), root, base)
+            (_root_of(base, root), int(root), base)
             for base, root in self.root_orders.items()
             if root > 1 and (base.is_Integer or base.is_Add)
         ]

@@ -98,6 +98,8 @@ class Expansion:
             total = total + self.expand(child)
         return total
 
+    _Branch = _Sum
+
     def _Product(self, step: steps.Step) -> Polynomial:
         factors = sorted((self.expand(child) for child in step.children), key=len)
         total = factors[0]

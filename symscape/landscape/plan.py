@@ -54,6 +54,10 @@ class Sum(Step):
     """A sum."""
 
 
+class Branch(Step):
+    """The active branch of a Max or Min: the same series, but not the same function away from W = 0."""
+
+
 class Product(Step):
     """A product."""
 
@@ -208,7 +212,7 @@ class _Planner:
             elif not gap.is_positive:
                 open_questions.append(sp.Gt(gap, 0))
         self.plan.regimes.extend(q for q in open_questions if q not in self.plan.regimes)
-        return Sum(expr, best.origin, (best,))
+        return Branch(expr, best.origin, (best,))
 
     def _taylor(self, expr: sp.Expr) -> Step:
         child = self.step(expr.args[0])

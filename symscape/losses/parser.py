@@ -74,7 +74,8 @@ def _regular(expr: sp.Expr) -> sp.Expr:
     """Return the expression when it is finite, real, and has no number to an unbounded power."""
     if expr.has(sp.zoo, sp.nan, sp.oo, -sp.oo):
         raise _Refusal("is not finite")
-    if expr.has(sp.I) or expr.is_real is False:
+    # By value where there is one: asking SymPy whether a function of a power is real multiplies the power out.
+    if expr.has(sp.I) or (_is_number(expr) and not expr.evalf(5).is_extended_real):
         raise _Refusal("is not real")
     for power in expr.atoms(sp.Pow):
         for number in power.exp.atoms(sp.Rational) if _is_number(power.base) and power.base is not sp.E else ():

@@ -35,7 +35,7 @@ def polynomial_text(terms: Iterable[tuple[Monomial, sp.Expr]], meaning: Meaning)
             generator_text(g, meaning) if k == 1 else f"({generator_text(g, meaning)}){superscript(k)}"
             for g, k in multiplicities(monomial)
         )
-        if coefficient.is_Add and body:
+        if coefficient.is_Add and (body or sign == "-" or text):
             factor = f"({factor})"
         factor = "" if factor == "1" and body else factor
         lead = ("-" if sign == "-" else "") if not text else f" {sign} "
