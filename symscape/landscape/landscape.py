@@ -206,10 +206,16 @@ class Landscape:
 
     def numpy(self) -> LandscapeFunction:
         """Return the landscape as a function of W: ``f(W, A0=..., Sigma=..., **parameters)``, with gradients."""
-        from symscape.programs.landscape_function import LandscapeFunction
+        from symscape.programs.landscape_function import LandscapeFunction, argument_name
 
         terms, meaning = self.display
-        return LandscapeFunction(f"landscape of {self.loss.name}", terms, meaning)
+        accepted = {argument_name(name) for name in self.loss.parameters}
+        for component in self.data.components(self.bias):
+            accepted |= {argument_name(component.letter(view.moment)) for view in self.loss.views}
+            accepted |= {argument_name(component.letter(view.cross)) for view in self.loss.views}
+            accepted |= {str(symbol) for symbol in component.weight.free_symbols}
+            accepted |= {component.mean} if component.mean else set()
+        return LandscapeFunction(f"landscape of {self.loss.name}", terms, meaning, accepted)
 
     def __str__(self) -> str:
         text = polynomial_text(*self.display)

@@ -271,6 +271,7 @@ def scaling_degree(expr: sp.Expr) -> sp.Expr | None:
     """Return k when f -> c f multiplies the expression by c^k, read from its form; None when it does not scale.
 
     >>> from symscape.losses.language import dot, sqnorm
+    >>> from symscape.probability.views import View
     >>> x, y = View("x"), View("y")
     >>> scaling_degree(dot(x, y) / sp.sqrt(sqnorm(x) * sqnorm(y)))
     0

@@ -87,8 +87,8 @@ def _regular(expr: sp.Expr) -> sp.Expr:
 def _power(base: sp.Expr, exponent: sp.Expr) -> sp.Expr:
     inner, times = base.as_base_exp()
     bound = MAX_LOGARITHM if inner is sp.E else MAX_EXPONENT
-    # SymPy multiplies the exponents of a power of a power, so their product has to be bounded too.
-    for number in (exponent, times * exponent):
+    # SymPy multiplies the exponents of a power of a power, and splits a^(64 + u): bound every number among them.
+    for number in (*sp.Add.make_args(exponent), *sp.Add.make_args(times * exponent)):
         if (_is_number(number) and abs(number.evalf(5)) > bound) or (number.is_Rational and number.q > bound):
             raise _Refusal(f"has the exponent {_short(number)}; numerator and denominator are at most {bound}")
     if base.is_zero and exponent.is_positive is not True and not exponent.is_zero:

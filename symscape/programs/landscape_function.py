@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,12 +30,20 @@ class LandscapeFunction:
     """``f(W, A0=..., Sigma=..., **parameters)``: the value of a landscape, for W of shape (..., d1, d0).
 
     Shapes: letters d0 x d0, means d0, ``b`` (only of a landscape with a bias) (..., d1). Parameters are numbers, by name or
-    in ``params={symbol: value}``. ``kappa=`` evaluates joint cumulants where the landscape has them.
+    in ``params={symbol: value}``. ``kappa=`` evaluates joint cumulants where the landscape has them. Arguments in
+    ``accepted`` may be given though these terms do not use them, as parts of a landscape take what the whole takes.
     Raises MomentsError for wrong shapes, UnknownNameError for unknown or missing arguments.
     """
 
-    def __init__(self, name: str, terms: Sequence[tuple[Monomial, sp.Expr]], meaning: Meaning):
+    def __init__(
+        self,
+        name: str,
+        terms: Sequence[tuple[Monomial, sp.Expr]],
+        meaning: Meaning,
+        accepted: Collection[str] = (),
+    ):
         self.name = name
+        self._accepted = frozenset(accepted)
         self.meaning = meaning
         self._program = MomentProgram([monomial for monomial, _ in terms])
         coefficients = [coefficient for _, coefficient in terms]
@@ -112,7 +120,7 @@ class LandscapeFunction:
             given = left.pop(vector, None)
             if given is not None and self.meaning.has_mean:
                 means[vector] = _shaped(vector, np.ravel(given), (d0,))
-            elif given is not None:
+            elif given is not None and vector not in self._accepted:
                 raise UnknownNameError(f"{self!r}: this landscape has no {vector}; pass data=GaussianViews(mean=True)")
             elif vector in wanted:
                 raise UnknownNameError(f"{self!r}: the argument {vector} is missing")
@@ -132,8 +140,7 @@ class LandscapeFunction:
                 values.append(float(value))
             except (TypeError, ValueError) as error:
                 raise InputError(f"{self!r}: {name}={value!r} is not a number") from error
-        if left:
-            unknown = next(iter(left))
+        for unknown in sorted(set(left) - self._accepted):
             raise UnknownNameError(f"{self!r}: there is no argument {unknown!r}")
         return values
 
