@@ -45,7 +45,7 @@ def imported_modules(node: ast.AST) -> Iterator[str]:
 
 def layer(module: str) -> str:
     """Return the layer of a module of symscape; that of the package itself is its public face."""
-    return (module.split(".") + ["__init__"])[1]
+    return [*module.split("."), "__init__"][1]
 
 
 def modules() -> dict[str, str]:

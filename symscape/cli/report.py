@@ -85,8 +85,10 @@ def print_derivation(land: Landscape) -> None:
     _line(console, land.latex("PM"))
 
 
-def progress() -> Callable[[int, int], None]:
-    """Return a callback that shows progress on standard error, only in a terminal."""
+def progress() -> Callable[[int, int], None] | None:
+    """Return a callback that shows progress on standard error; None when that is no terminal."""
+    if not _console(stderr=True).is_terminal:
+        return None
     bar = Progress(
         TextColumn("checking on digits"),
         BarColumn(),

@@ -30,7 +30,7 @@ from symscape.losses.loss import Loss
 from symscape.probability.views import View, anchor, negative, positive
 
 MAX_LENGTH, MAX_DEPTH, MAX_DIGITS, MAX_EXPONENT = 2000, 40, 40, 64
-#: Coefficients in the exponent of a number, as in 2^(-5000 u): powers of one base are multiplied by adding these.
+#: Numbers inside a symbolic exponent, as in 2^(-5000 u): powers of one base are multiplied by adding these.
 MAX_COEFFICIENT = 10_000
 #: A number without parameters stays below e^MAX_LOGARITHM, a rational within MAX_BITS.
 MAX_LOGARITHM, MAX_BITS = 230, 1024
@@ -71,16 +71,16 @@ def _bounded(expr: sp.Expr) -> sp.Expr:
 
 
 def _regular(expr: sp.Expr) -> sp.Expr:
-    """Return the expression when it is finite, real, and has no number to an unbounded power."""
+    """Return the expression when it is finite and real, without large numbers in exponents."""
     if expr.has(sp.zoo, sp.nan, sp.oo, -sp.oo):
         raise _Refusal("is not finite")
     # By value where there is one: asking SymPy whether a function of a power is real multiplies the power out.
     if expr.has(sp.I) or (_is_number(expr) and not expr.evalf(5).is_extended_real):
         raise _Refusal("is not real")
     for power in expr.atoms(sp.Pow):
-        for number in power.exp.atoms(sp.Rational) if _is_number(power.base) and power.base is not sp.E else ():
+        for number in power.exp.atoms(sp.Rational) if power.base is not sp.E else ():
             if max(abs(int(number.p)), int(number.q)) > MAX_COEFFICIENT:
-                raise _Refusal(f"has a coefficient above {MAX_COEFFICIENT} in the exponent of a number")
+                raise _Refusal(f"has a number above {MAX_COEFFICIENT} in an exponent")
     return _bounded(expr)
 
 
@@ -226,10 +226,13 @@ class _Reader:
                 self._check_name(number, token.text)
         if opened:
             self._fail(opened[-1], opened[-1], "is not closed", "Add a )")
+        last = len(self.tokens) - 1
+        if self.tokens and self.tokens[last].kind == "sign" and self.tokens[last].text != ")":
+            self._fail(last, last, "ends the expression", "Write what follows it, or remove it")
 
     def _check_number(self, number: int, text: str) -> None:
         mantissa, _, exponent = text.lower().partition("e")
-        if len(mantissa) > MAX_DIGITS + 1 or len(exponent) > 4 or abs(int(exponent or 0)) > MAX_EXPONENT:
+        if len(mantissa.replace(".", "")) > MAX_DIGITS or len(exponent) > 4 or abs(int(exponent or 0)) > MAX_EXPONENT:
             limits = f"A number has at most {MAX_DIGITS} digits and a decimal exponent of at most {MAX_EXPONENT}"
             self._fail(number, number, "is too long", limits)
 
@@ -242,7 +245,7 @@ class _Reader:
             self._fail(number, number, "is not a name", limit)
         elif name in _RESERVED:
             self._fail(number, number, "is reserved", f"Choose another name: {_RESERVED[name]}")
-        elif (keyword.iskeyword(name) or hasattr(builtins, name)) and name not in ("lambda", "True", "False"):
+        elif _is_python(name) and name not in ("True", "False"):
             self._fail(number, number, "is a word of Python, not of this language", self._allowed(name))
 
     # Nodes
@@ -399,6 +402,10 @@ class _Reader:
         raise ExpressionError(f"{self.call}({shown}): {piece} at column {start + offset + 1} {reason}. {advice}")
 
 
+def _is_python(name: str) -> bool:
+    return name != "lambda" and (keyword.iskeyword(name) or hasattr(builtins, name))
+
+
 def _closest(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     return f'Did you mean "{close[0]}"? ' if close else ""
@@ -449,15 +456,13 @@ def parse_setting(text: str) -> tuple[str, Any]:
     >>> parse_setting("lambda=0.5"), parse_setting("epsilon=none")
     (('lambda_', 1/2), ('epsilon', None))
     """
-    if not isinstance(text, str) or not text.partition("=")[0].strip() or "=" not in text:
+    name, sign, value = text.partition("=") if isinstance(text, str) else ("", "", "")
+    name = name.strip()
+    if not sign or not _NAME.match(name) or len(name) > MAX_DIGITS or _is_python(name):
         shown = _quoted(_short(text)) if isinstance(text, str) else repr(text)
-        raise ExpressionError(f"parse_setting({shown}): write NAME=VALUE, for instance tau=0.5")
-    name, _, value = text.partition("=")
-    tokens = _Reader("parse_setting", name, _SCALAR_FUNCTIONS).tokens
-    if len(tokens) > 1 or tokens[0].kind != "name":
-        shown, piece = _quoted(_short(text)), _quoted(_short(name))
-        raise ExpressionError(f"parse_setting({shown}): {piece} is not a name; write NAME=VALUE, for instance tau=0.5")
-    name = "lambda_" if tokens[0].text == "lambda" else tokens[0].text
+        what = f"{_quoted(_short(name))} is not a name; write" if sign else "write"
+        raise ExpressionError(f"parse_setting({shown}): {what} NAME=VALUE, for instance tau=0.5")
+    name = "lambda_" if name == "lambda" else name
     word = value.strip().lower()
     if word in _WORDS:
         return name, _WORDS[word]

@@ -25,7 +25,7 @@ from sympy.polys.domains import QQ
 from sympy.polys.rings import PolyElement, ring
 
 from symscape.errors import InputError
-from symscape.losses.language import Dot, Entry, Expectation, Node, OutputSum, SqDist, Total, WeightNorm
+from symscape.losses.language import Dot, Entry, Expectation, Node, OutputSum, SqDist, Total, WeightNorm, free_views
 from symscape.probability.views import View, anchor, covariance_letter, positive
 
 #: Explicit numbers, by rows: nested sequences or arrays of Fractions.
@@ -128,17 +128,19 @@ def loss_series(
 
     ``given`` fixes views that stay free at explicit feature vectors. The expression holds numbers only, chosen so that
     what multiplies a series is rational at W = 0 (epsilon = 1/4, not 1/3); the value at t = 0 may be any constant.
-    Raises InputError when it is not rational, when a free view is not given, when the number of copies is a symbol.
+    Raises InputError when it is not rational, when free views and given ones differ, when a number of copies is a symbol.
 
     >>> from symscape.losses.infonce import InfoNCE
     >>> loss_series(InfoNCE(tau=1).expr, [[1]], [ExplicitComponent({"Sigma": [[2]], "A_0": [[1]]})], order=4)
     [0, -1, 3]
     """
-    result = _LossSeries(expr, W, components, order // 2, given or {}).expand(expr, {}, {})
-    for part in result.parts:
-        if not part.is_ground:
-            raise InputError(f"loss_series({expr}): a view stays free; integrate it or pass it in given=")
-    return [result.origin, *(QQ.to_sympy(part.coeff(1)) for part in result.parts)]
+    given = given or {}
+    free = {view.name for view in free_views(expr)}
+    if free != set(given):
+        raise InputError(f"loss_series(..., given={sorted(given)}): the views that stay free are {sorted(free)}")
+    expansion = _LossSeries(expr, W, components, order // 2)
+    result = expansion.expand(expr, {}, {})
+    return [result.origin, *(expansion.value(part, given) for part in result.parts)]
 
 
 class _Series(NamedTuple):
@@ -151,9 +153,7 @@ class _Series(NamedTuple):
 class _LossSeries:
     """Expands one loss; ``copy`` says which copy of a view is meant, ``index`` which number an output index has."""
 
-    def __init__(
-        self, expr: sp.Expr, W: Matrix, components: Sequence[ExplicitComponent], half: int, given: Mapping[str, Vector]
-    ):
+    def __init__(self, expr: sp.Expr, W: Matrix, components: Sequence[ExplicitComponent], half: int):
         self.W, self.half, self.components = W, half, components
         self.indices = range(len(W[0]))
         self.gram = [[_rational(sum(row[a] * row[b] for row in W)) for b in self.indices] for a in self.indices]
@@ -166,9 +166,6 @@ class _LossSeries:
         self.ring, *generators = ring([f"{v}_{k}_{a}" for v, k, a in names], QQ)
         self.place = {name: position for position, name in enumerate(names)}
         self.coordinate = dict(zip(names, generators, strict=True))
-        for view, k, a in names:
-            if view.name in given:
-                self.coordinate[view, k, a] = self.ring.ground_new(_rational(given[view.name][a]))
         pairs = [(u, v, s) for u, v in product(self.copies, repeat=2) if (s := covariance_letter(u, v)) is not None]
         self.laws = [
             ExplicitGaussian(
@@ -216,6 +213,14 @@ class _LossSeries:
                 raise InputError(f"loss_series: {expr} has a kink at W = 0")
             return (max if isinstance(expr, sp.Max) else min)(children, key=lambda child: child.origin)
         return self._function(expr.func, children[0])
+
+    def value(self, part: PolyElement, given: Mapping[str, Vector]) -> sp.Rational:
+        """Return a coefficient with the coordinates that are left at their given values."""
+        total = QQ(0)
+        for powers, number in part.terms():
+            left = ((view, a, power) for (view, _, a), power in zip(self.place, powers, strict=True) if power)
+            total += number * prod(_rational(given[view.name][a]) ** power for view, a, power in left)
+        return QQ.to_sympy(total)
 
     # Leaves
 

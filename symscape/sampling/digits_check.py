@@ -126,9 +126,9 @@ def check_on_digits(
     W = rng.standard_normal((d1, population.rows.shape[1]))
     W = W / np.sqrt(np.trace(W @ population.Sigma @ W.T))
     land = landscape(loss, order=order) if land is None else land
-    general = (
-        landscape(loss, order=4, data=CumulantViews()) if order == 4 and isinstance(land.data, GaussianViews) else None
-    )
+    general = None
+    if land.order == 4 and isinstance(land.data, GaussianViews):
+        general = landscape(land.loss, order=4, data=CumulantViews())
     if general is not None and general == land:
         general = None
     scales = _scales(land, W, population)
@@ -142,7 +142,7 @@ def check_on_digits(
             progress(k + 1, draws)
     estimates, errors = _regression(values, np.array(controls))
     f, g = land.numpy(), None if general is None else general.numpy()
-    further = None if land.is_exact else landscape(loss, order=order + 4)
+    further = None if land.is_exact else landscape(land.loss, order=order + 4)
     beyond = [] if further is None else [further.part(d).numpy() for d in (order + 2, order + 4)]
     rows = []
     for t, sampled, error in zip(scales, estimates, errors, strict=True):
@@ -150,7 +150,9 @@ def check_on_digits(
         origin = f(0 * W, **arguments)
         cumulant = None if g is None else g(t * W, kappa=population.cumulants, **arguments) - origin
         next_part = sum(abs(part(t * W, **arguments)) for part in beyond)
-        rows.append(CheckRow(t * t, sampled - origin, error, f(t * W, **arguments) - origin, cumulant, next_part))
+        rows.append(
+            CheckRow(t * t, float(sampled - origin), float(error), f(t * W, **arguments) - origin, cumulant, next_part)
+        )
     return DigitsCheck(loss.name, order, d1, noise, draws, tuple(rows))
 
 

@@ -1,0 +1,144 @@
+"""The command line does its job, and answers bad input in one line with exit status 2."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from symscape.cli.app import main
+
+
+def run(monkeypatch, capsys, *words):
+    """Run the command in this process; return (exit status, standard output, standard error)."""
+    monkeypatch.setattr(sys, "argv", ["symscape", *words])
+    with pytest.raises(SystemExit) as stop:
+        main()
+        sys.exit(0)
+    out, err = capsys.readouterr()
+    return stop.value.code or 0, out, err
+
+
+def test_derive_prints_the_landscape_its_hessian_and_the_check(monkeypatch, capsys):
+    """`derive infonce` derives -Tr M + (3/4) Tr P^2 (THEORY T1), says that B = A_0, and agrees with the digits."""
+    status, out, err = run(monkeypatch, capsys, "derive", "infonce")
+    assert status == 0 and err == ""
+    assert "L = -Tr M + 3/4 Tr P² + O(W⁶)" in out
+    assert "B = A_0" in out and "does not enter B" in out
+    assert "agrees" in out and "within 5 % of the sampled loss" in out
+
+
+@pytest.mark.parametrize("name", ["InfoNCE", "NT-Xent", "nt_xent", "spectral", "Barlow-Twins", "barlowtwins", "VICReg"])
+def test_names_ignore_case_and_hyphens(monkeypatch, capsys, name):
+    """Every loss of the catalogue is found under any spelling, and --symbolic keeps its parameters."""
+    status, out, _ = run(monkeypatch, capsys, "derive", name, "--symbolic", "--no-check")
+    assert status == 0 and "Landscape around W = 0" in out
+
+
+def test_json_is_machine_readable(monkeypatch, capsys):
+    """--json prints one JSON value with terms, Hessian, assumptions, steps and the check."""
+    status, out, _ = run(monkeypatch, capsys, "derive", "spectral", "--json")
+    record = json.loads(out)
+    assert status == 0 and record["exact"] and record["check"]["agrees"]
+    assert [(t["degree"], t["coefficient"], t["word"]) for t in record["terms"]] == [
+        (2, "-2", "Tr M"),
+        (4, "1", "Tr P²"),
+    ]
+    assert record["hessian"]["coefficients"] == {"A_0": "2"}
+
+
+def test_list_as_json_names_every_loss_and_its_facts(monkeypatch, capsys):
+    """`list --json` carries the facts that `facts` derives."""
+    _, out, _ = run(monkeypatch, capsys, "list", "--json")
+    records = {r["name"]: r for r in json.loads(out)}
+    assert set(records) == {"infonce", "ntxent", "spectral", "barlow-twins", "vicreg"}
+    assert records["spectral"]["facts"]["distribution_free_order"] == "all"
+    assert records["ntxent"]["facts"]["scale_invariant"]
+
+
+def test_list_prints_a_table(monkeypatch, capsys):
+    """`list` shows parameters and facts."""
+    status, out, _ = run(monkeypatch, capsys, "list")
+    assert status == 0 and "similarity" in out and "rotation-invariant" in out
+
+
+def test_latex_is_printed_alone(monkeypatch, capsys):
+    """--latex prints numbered equations and nothing else; braces and environments balance."""
+    _, out, _ = run(monkeypatch, capsys, "derive", "infonce", "--symbolic", "--latex")
+    assert out.startswith(r"\noindent (1) The loss.") and out.count("{") == out.count("}")
+    assert out.count(r"\begin{align*}") == out.count(r"\end{align*}") == 7
+
+
+def test_settings_reach_the_loss(monkeypatch, capsys):
+    """--set changes parameters: at tau = 1/2, n = 4, B = n / (tau (n + 1)) A_0 = 8/5 A_0."""
+    words = ("derive", "infonce", "--set", "tau=1/2", "--set", "n=4", "--no-check", "--json")
+    _, out, _ = run(monkeypatch, capsys, *words)
+    assert json.loads(out)["hessian"]["coefficients"] == {"A_0": "8/5"}
+
+
+def test_an_expression_is_a_loss(monkeypatch, capsys, tmp_path):
+    """A loss of the user's own comes as an argument or in a file; both say the same."""
+    text = "E(sqdist(x, xp)) + log(E(exp(-2*sqdist(x, chi)), over=chi))"
+    file = tmp_path / "mine.txt"
+    file.write_text("# alignment and uniformity, one row\n" + text + "\n")
+    with pytest.raises(AssertionError):
+        # The logarithm of an expression whose anchor stays free is no loss.
+        assert run(monkeypatch, capsys, "derive", text, "--no-check")[0] == 0
+    file.write_text("# alignment and uniformity\n" + text.replace(", over=chi", "") + "\n")
+    _, by_file, _ = run(monkeypatch, capsys, "derive", "--file", str(file), "--no-check", "--json")
+    _, by_word, _ = run(monkeypatch, capsys, "derive", text.replace(", over=chi", ""), "--no-check", "--json")
+    assert json.loads(by_file)["text"] == json.loads(by_word)["text"] == "-2 Tr M - 2 Tr P + 16 Tr P² + O(W⁶)"
+
+
+def test_free_parameters_of_an_expression_are_set_by_name(monkeypatch, capsys):
+    """--set gives numbers to the symbols of an expression; without them there is no check, and it says so."""
+    text = "t * E(sqdist(x, xp)) + E(dot(x, chi)**2)"
+    _, out, _ = run(monkeypatch, capsys, "derive", text)
+    assert "give every parameter a number" in out
+    status, out, _ = run(monkeypatch, capsys, "derive", text, "--set", "t=3")
+    assert status == 0 and "agrees" in out
+
+
+BAD = [
+    (("derive",), "give a loss"),
+    (("derive", "infonc"), "did you mean 'infonce'"),
+    (("derive", "ntxent"), "epsilon"),
+    (("derive", "infonce", "--order", "3"), "order 3"),
+    (("derive", "infonce", "--order", "0"), "order 0"),
+    (("derive", "infonce", "--order", "-4"), "order -4"),
+    (("derive", "infonce", "--order", "four"), "--order"),
+    (("derive", "infonce", "--set", "tua=1"), "tua"),
+    (("derive", "infonce", "--set", "tau=-1"), "tau=-1"),
+    (("derive", "infonce", "--set", "tau"), "tau"),
+    (("derive", "infonce", "--set", "tau=__import__('os')"), "__import__"),
+    (("derive", "infonce", "--set", "similarity=cos"), "cos"),
+    (("derive", "infonce", "--data", "weird"), "weird"),
+    (("derive", "infonce", "--nope"), "--nope"),
+    (("derive", "__import__('os').system('true')"), "__import__"),
+    (("derive", "E(dot(x, chi)**2).subs(1, 2)"), "subs"),
+    (("derive", "dot(x, xp)"), "never integrated"),
+    (("derive", "--file", "no-such-file"), "no-such-file"),
+    (("deriv", "infonce"), "deriv"),
+]
+
+
+@pytest.mark.parametrize(("words", "quoted"), BAD, ids=[" ".join(w) for w, _ in BAD])
+def test_bad_input_gets_one_line_that_quotes_it(monkeypatch, capsys, words, quoted):
+    """Bad input ends with status 2, nothing on standard output, and one line on standard error that quotes it."""
+    status, out, err = run(monkeypatch, capsys, *words)
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1 and err.startswith("symscape: error: ") and quoted in err
+
+
+def test_an_empty_file_is_told(monkeypatch, capsys, tmp_path):
+    """An empty file of an expression is an error that says so."""
+    (tmp_path / "empty").write_text(" \n")
+    status, _, err = run(monkeypatch, capsys, "derive", "--file", str(tmp_path / "empty"))
+    assert status == 2 and "empty" in err
+
+
+def test_the_command_is_installed():
+    """The console script runs and tells its version."""
+    code = "from symscape.cli.app import main; import sys; sys.argv = ['symscape', '--version']; main()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0 and result.stdout.startswith("symscape 0.")

@@ -1,0 +1,52 @@
+"""The facts of the catalogue, derived from the expressions (symmetries measured on released code, LOSSES.md)."""
+
+import pytest
+import sympy as sp
+
+import symscape as ss
+
+INF = float("inf")
+#                              polynomial, analytic, scale, rotation, shift, distribution-free
+TABLE = [
+    (ss.InfoNCE(), (False, True, False, True, True, 2)),
+    (ss.InfoNCE(similarity="dot"), (False, True, False, True, False, 4)),
+    (ss.InfoNCE.symbolic(), (False, True, False, True, True, 2)),
+    (ss.NTXent(), (False, False, True, True, False, None)),
+    (ss.NTXent.symbolic(), (False, True, False, True, False, 2)),
+    (ss.SpectralContrastive(), (True, True, False, True, False, INF)),
+    (ss.BarlowTwins(), (True, True, False, True, False, INF)),
+    (ss.BarlowTwins(lambda_=0.005), (True, True, False, False, False, INF)),
+    (ss.BarlowTwins(epsilon=0), (False, False, True, False, True, None)),
+    (ss.BarlowTwins.symbolic(), (False, True, False, False, True, 4)),
+    (ss.VICReg(), (False, True, False, False, True, 4)),
+    (ss.VICReg.symbolic(), (False, True, False, False, True, 4)),
+]
+
+
+@pytest.mark.parametrize(("loss", "expected"), TABLE, ids=[repr(loss) for loss, _ in TABLE])
+def test_facts_of_the_catalogue(loss, expected):
+    """Cosine losses are scale-invariant; Euclidean InfoNCE, batch-normalised Barlow Twins and VICReg are shift-invariant; all
+    but Barlow Twins at lambda != 1 and VICReg are rotation-invariant."""
+    found = ss.facts(loss)
+    assert (
+        found.polynomial,
+        found.analytic,
+        found.scale_invariant,
+        found.rotation_invariant,
+        found.shift_invariant,
+        found.distribution_free_order,
+    ) == expected
+
+
+def test_weight_decay_ends_scale_invariance():
+    """Adding gamma ||W||^2 to a scale-invariant loss leaves it neither scale-invariant nor analytic at W = 0."""
+    found = ss.facts(ss.NTXent() + ss.WeightDecay(sp.Symbol("gamma", positive=True)))
+    assert not found.scale_invariant and not found.analytic
+
+
+def test_shift_invariance_is_found_when_dots_are_written_out():
+    """|f(x) - f(x')|^2 written as dot products is shift-invariant, and one wrong factor ends it."""
+    x, xp = ss.anchor, ss.positive
+    right = ss.Loss(ss.E(ss.sqnorm(x) - 2 * ss.dot(x, xp) + ss.sqnorm(xp)))
+    wrong = ss.Loss(ss.E(ss.sqnorm(x) - sp.Rational(19, 10) * ss.dot(x, xp) + ss.sqnorm(xp)))
+    assert ss.facts(right).shift_invariant and not ss.facts(wrong).shift_invariant
