@@ -469,7 +469,7 @@ def test_two_named_negatives_are_infonce_with_two():
         (sp.log(E(sp.exp(dot(x, xp)))), lambda P, M: np.block([[M, P], [P, M]])),
         (sp.log(E(sp.cosh(dot(x, chi)))), lambda P, M: np.block([[0 * P, P], [P, 0 * P]])),
     ],
-    ids=str,
+    ids=("uniformity", "positives", "cosh"),
 )
 def test_exponentials_of_quadratic_forms_at_order_eight(expr, form):
     """log E e^q = -log det(1 - X) / 2 with X = 2 (covariance)(form): its part of degree 2k is Tr X^k / (2k)."""
@@ -498,7 +498,7 @@ def copies_by_hand(seed: int = 1):
         (E(dot(x, chi) ** 2), lambda P: Tr(P, P)),
         (sp.log(E(1 / (1 + sqnorm(chi)))), lambda P: -Tr(P) + 2 * Tr(P, P) + Tr(P) ** 2 / 2),
     ],
-    ids=str,
+    ids=("norm", "square", "log"),
 )
 def test_a_bound_view_may_have_the_name_of_a_summed_one(other, by_hand, sign):
     """E sum_{j=1..3} e_j^2 plus a loss in which chi is bound, too: two variables, in whatever order they are read."""
@@ -547,6 +547,7 @@ def test_the_sum_of_all_entries_has_a_sympy_form():
 @pytest.mark.parametrize(
     "inside, value",
     [(1 - a**2, 1 - A**2), ((1 - a) * (1 - b), (1 - A) * (1 - B)), ((b - 1) * (b - 2), (B - 1) * (B - 2))],
+    ids=("difference-of-squares", "two-parameters", "one-parameter"),
 )
 def test_the_logarithm_of_a_positive_constant_is_real(inside, value):
     """E log(g + e) = log g - Tr P^2 / (2 g^2) wherever g > 0, however g factors."""
@@ -582,7 +583,7 @@ def test_a_removable_singularity_is_none():
     assert np.isclose(function(E(sp.sinc(dot(x, chi))))(W, **given), 1 - Tr(P, P) / 6)
 
 
-@pytest.mark.parametrize("constant", [sp.zeta(3), sp.LambertW(1), sp.besseli(0, 1)])
+@pytest.mark.parametrize("constant", [sp.zeta(3), sp.LambertW(1), sp.besseli(0, 1)], ids=str)
 def test_special_constants_are_evaluated(constant):
     """A coefficient that Python's math module does not know is a number all the same."""
     W, given, P = copies_by_hand()

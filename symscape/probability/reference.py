@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from itertools import permutations, product
+from itertools import product
 from math import factorial, prod
 from typing import Any, NamedTuple
 
@@ -139,7 +139,7 @@ def loss_series(
     if free != set(given):
         raise InputError(f"loss_series(..., given={sorted(given)}): the views that stay free are {sorted(free)}")
     expansion = _LossSeries(expr, W, components, order // 2)
-    result = expansion.expand(expr, {}, {})
+    result = expansion.expand(expr, {})
     return [result.origin, *(expansion.value(part, given) for part in result.parts)]
 
 
@@ -151,7 +151,7 @@ class _Series(NamedTuple):
 
 
 class _LossSeries:
-    """Expands one loss; ``copy`` says which copy of a view is meant, ``index`` which number an output index has."""
+    """Expands one loss; ``at`` says which copy of a view is meant, and which output an index stands for."""
 
     def __init__(self, expr: sp.Expr, W: Matrix, components: Sequence[ExplicitComponent], half: int):
         self.W, self.half, self.components = W, half, components
@@ -176,41 +176,37 @@ class _LossSeries:
         ]
         self.moments: dict[tuple[Leg, ...], Any] = {}
 
-    def expand(self, expr: sp.Expr, copy: Mapping[View, int], index: Mapping[Any, int]) -> _Series:
+    def expand(self, expr: sp.Expr, at: Mapping[Any, int]) -> _Series:
         """Return the series of an expression."""
         if not expr.has(Node):
             return _Series(expr, [self.ring.zero] * self.half)
-        if isinstance(expr, Dot):
-            return self._of_degree_two(self._inner_product(*((view, copy.get(view, 0)) for view in expr.args)))
         if isinstance(expr, SqDist):
-            return self.expand(expr.expand(func=True), copy, index)
-        if isinstance(expr, WeightNorm):
-            return self._of_degree_two(self.ring.one * _rational(sum(w * w for row in self.W for w in row)))
-        if isinstance(expr, Entry):
-            return self._of_degree_two(self.ring.one * self._entry(expr, *(index[i] for i in expr.args[1:3])))
+            return self.expand(expr.expand(func=True), at)
+        if isinstance(expr, (Dot, Entry, WeightNorm)):
+            return _Series(sp.S.Zero, [self._leaf(expr, at), *[self.ring.zero] * (self.half - 1)])
         if isinstance(expr, Expectation):
-            return self._integrated(self.expand(expr.args[0], copy, index), expr.args[1:])
+            return self._integrated(self.expand(expr.args[0], at), expr.args[1:])
         if isinstance(expr, Total):
             summand, view, n = expr.args
-            return self._sum([self.expand(summand, {**copy, view: k}, index) for k in range(int(n))])
+            return self._sum([self.expand(summand, {**at, view: k}) for k in range(int(n))])
         if isinstance(expr, OutputSum):
             summand, distinct, *names = expr.args
-            choices = permutations if distinct else lambda r, k: product(r, repeat=k)
-            values = list(choices(range(len(self.W)), len(names)))
-            terms = [self.expand(summand, copy, {**index, **dict(zip(names, v, strict=True))}) for v in values]
-            return self._sum(terms)
+            every = product(range(len(self.W)), repeat=len(names))
+            chosen = [v for v in every if not distinct or len(set(v)) == len(v)]
+            return self._sum([self.expand(summand, {**at, **dict(zip(names, v, strict=True))}) for v in chosen])
         if expr.is_Pow:
             if expr.exp.has(Node):
                 raise InputError(f"loss_series: write {expr} as an exponential")
-            return self._function(lambda v: v**expr.exp, self.expand(expr.base, copy, index))
-        children = [self.expand(argument, copy, index) for argument in expr.args]
+            return self._function(lambda v: v**expr.exp, self.expand(expr.base, at))
+        children = [self.expand(argument, at) for argument in expr.args]
         if expr.is_Add:
             return self._sum(children)
         if expr.is_Mul:
             return reduce(self._times, children)
+        kinks = len({child.origin for child in children}) < len(children)
+        if kinks or (isinstance(expr, (sp.Abs, sp.sign)) and children[0].origin == 0):
+            raise InputError(f"loss_series: {expr} has a kink at W = 0")
         if isinstance(expr, (sp.Max, sp.Min)):
-            if len({child.origin for child in children}) < len(children):
-                raise InputError(f"loss_series: {expr} has a kink at W = 0")
             return (max if isinstance(expr, sp.Max) else min)(children, key=lambda child: child.origin)
         return self._function(expr.func, children[0])
 
@@ -222,23 +218,21 @@ class _LossSeries:
             total += number * prod(_rational(given[view.name][a]) ** power for view, a, power in left)
         return QQ.to_sympy(total)
 
-    # Leaves
-
-    def _of_degree_two(self, value: PolyElement) -> _Series:
-        return _Series(sp.S.Zero, [value, *[self.ring.zero] * (self.half - 1)])
-
-    def _inner_product(self, u: tuple[View, int], v: tuple[View, int]) -> PolyElement:
-        pairs = product(self.indices, repeat=2)
-        terms = (self.coordinate[*u, a] * self.gram[a][b] * self.coordinate[*v, b] for a, b in pairs)
-        return sum(terms, self.ring.zero)
-
-    def _entry(self, expr: Entry, i: int, j: int) -> Any:
-        """E[f_i(x) f_j(u)] with u = x for P and x' for M, less E[f_i] E[f_j] if centred."""
-        second, total = "x" if expr.kind == "P" else "x'", QQ(0)
-        for a, b in product(self.indices, repeat=2):
-            moment = self._moment((("x", a), (second, b)))
+    def _leaf(self, expr: sp.Expr, at: Mapping[Any, int]) -> PolyElement:
+        """Return f(u).f(v), ||W||^2, or E[f_i(x) f_j(u)] with u = x for P and x' for M, less E[f_i] E[f_j] if centred."""
+        pairs = list(product(self.indices, repeat=2))
+        if isinstance(expr, Dot):
+            (u, k), (v, m) = ((view, at.get(view, 0)) for view in expr.args)
+            terms = (self.coordinate[u, k, a] * self.gram[a][b] * self.coordinate[v, m, b] for a, b in pairs)
+            return sum(terms, self.ring.zero)
+        if isinstance(expr, WeightNorm):
+            return self.ring.one * sum(self.gram[a][a] for a in self.indices)
+        (first, second), (i, j) = ("x", "x" if expr.kind == "P" else "x'"), (at[index] for index in expr.args[1:3])
+        total = self.ring.zero
+        for a, b in pairs:
+            moment = self._moment(((first, a), (second, b)))
             if expr.centred:
-                moment = moment - self._moment((("x", a),)) * self._moment((("x", b),))
+                moment = moment - self._moment(((first, a),)) * self._moment(((second, b),))
             total += _rational(self.W[i][a] * self.W[j][b]) * moment
         return total
 
@@ -260,7 +254,7 @@ class _LossSeries:
 
     def _function(self, function: Any, u: _Series) -> _Series:
         """f(c + u) = sum over k of f^(k)(c) u^k / k!, term by term."""
-        v = sp.Dummy("v", positive=True)
+        v = sp.Dummy("v", real=True)
         small = _Series(sp.S.Zero, u.parts)
         power, derivative = _Series(sp.S.One, [self.ring.zero] * self.half), function(v)
         total = _Series(sp.sympify(function(u.origin)), [self.ring.zero] * self.half)
