@@ -12,7 +12,7 @@ Here P = W Sigma W^T and M = W A_0 W^T are the second moments of the representat
 
 from typing import TYPE_CHECKING, Any
 
-from symscape.algebra.scalars import exact
+from symscape.algebra.atoms import exact
 from symscape.errors import (
     ConditionalExpectationError,
     ExpressionError,

@@ -14,19 +14,14 @@ from symscape.algebra.scalars import Scalars
 from symscape.algebra.words import degree, open_word
 from symscape.errors import InputError
 from symscape.landscape.landscape import landscape
+from symscape.landscape.reference import ExplicitComponent, loss_series
 from symscape.losses.language import E, dot, sqnorm, total
 from symscape.losses.loss import Loss
 from symscape.probability.contraction import GaussianLaw
 from symscape.probability.data_models import Component, GaussianViews
 from symscape.probability.expectation import Integrator, set_partitions
 from symscape.probability.exponential import log_expectation_of_exponential
-from symscape.probability.reference import (
-    ExplicitComponent,
-    ExplicitGaussian,
-    expected_product,
-    loss_series,
-    matchings,
-)
+from symscape.probability.reference import ExplicitGaussian, expected_product, matchings
 from symscape.probability.views import View, anchor, negative, positive
 
 x, xp, chi = anchor, positive, negative

@@ -4,7 +4,7 @@ The engine derives words; the reference expands the loss in the coordinates of t
 """
 
 from fractions import Fraction
-from math import prod
+from math import factorial, prod
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from symscape.algebra.words import IDENTITY, degree
 from symscape.errors import InputError
 from symscape.landscape.centring import in_second_moments
 from symscape.landscape.landscape import landscape
+from symscape.landscape.reference import ExplicitComponent, loss_series
 from symscape.losses.barlow_twins import BarlowTwins
 from symscape.losses.infonce import InfoNCE
 from symscape.losses.language import E, M, P, d_1, dot, output_sum, outputs, sqdist, sqnorm, total, weight_norm
@@ -22,8 +23,9 @@ from symscape.losses.loss import Loss, WeightDecay
 from symscape.losses.ntxent import NTXent
 from symscape.losses.spectral_contrastive import SpectralContrastive
 from symscape.losses.vicreg import VICReg
-from symscape.probability.data_models import GaussianViews, MixtureViews
-from symscape.probability.reference import ExplicitComponent, loss_series
+from symscape.probability.data_models import CumulantViews, GaussianViews, MixtureViews
+from symscape.probability.expectation import set_partitions
+from symscape.probability.reference import ExplicitGaussian
 from symscape.probability.views import View, anchor, negative, positive
 
 x, xp, chi, chi2 = anchor, positive, negative, View("chi2")
@@ -86,11 +88,14 @@ class Point:
                 mean = np.append(mean, Fraction(1))
             self.explicit.append(ExplicitComponent(covariances, mean if component.mean else None, component.weight))
 
+    def value(self, generator):
+        return word_value(generator, self.moments, self.vectors)
+
     def values_by_degree(self, terms, order, numbers):
         """Return the values of the parts of degree 0, 2, ..., order of a landscape in words."""
         values = [sp.S.Zero] * (order // 2 + 1)
         for monomial, coefficient in terms:
-            value = prod(word_value(generator, self.moments, self.vectors) for generator in monomial)
+            value = prod(map(self.value, monomial))
             values[sum(map(degree, monomial)) // 2] += coefficient.subs(numbers) * sp.Rational(value)
         return values
 
@@ -217,6 +222,66 @@ def test_random_losses_have_the_series_of_their_expressions(seed):
     assert_is_series_of(landscape(loss, order=6, data=data).terms, loss, 6, Point(data, seed), {}, f"seed={seed}")
 
 
+# X4: any distribution, through its cumulants
+
+
+class CumulantPoint(Point):
+    """The same two classes as in `Point`, seen as one non-Gaussian distribution: all of it is joint cumulants."""
+
+    def __init__(self, mean, seed):
+        super().__init__(MixtureViews(2, (quarter, 3 * quarter)), seed)
+        if not mean:
+            self.explicit = [ExplicitComponent(c.covariances, None, c.weight) for c in self.explicit]
+        W, G = self.W, self.W.T @ self.W
+        self.features, names = range(W.shape[1]), {"Sigma": "x", "A_0": "x'"}
+        first = np.array([self.cumulant([("x", a)]) for a in self.features], dtype=object)
+        self.vectors = {"mean": W @ first} if mean else {}
+        self.end = G @ first
+        for letter, view in names.items():
+            rows = [[self.cumulant([("x", a), (view, c)]) for c in self.features] for a in self.features]
+            self.moments[letter] = W @ np.array(rows, dtype=object) @ W.T
+        self.G = G
+
+    def moment(self, legs):
+        total = Fraction(0)
+        for c in self.explicit:
+            cross = {(u, v): c.covariances["Sigma" if u == v else "A_0"] for u in ("x", "x'") for v in ("x", "x'")}
+            means = {} if c.mean is None else {"x": c.mean, "x'": c.mean}
+            total += Fraction(int(c.weight.p), int(c.weight.q)) * ExplicitGaussian(cross, means).moment(legs)
+        return total
+
+    def cumulant(self, legs):
+        """Return the joint cumulant of coordinates: sum over partitions of (-1)^(b-1) (b-1)! prod of moments of blocks."""
+        return sum(
+            (-1) ** (len(blocks) - 1) * factorial(len(blocks) - 1) * prod(map(self.moment, blocks))
+            for blocks in set_partitions(legs)
+        )
+
+    def value(self, generator):
+        if not generator[0].startswith("cumulant"):
+            return super().value(generator)
+        (u, v), second = generator[1]
+        names, total = [u, v, *([second] if generator[0] == "cumulant3" else second)], Fraction(0)
+        for at in np.ndindex(*[len(self.features)] * len(names)):
+            last = self.G[at[2], at[3]] if len(at) == 4 else self.end[at[2]]
+            total += self.G[at[0], at[1]] * last * self.cumulant(list(zip(names, at, strict=True)))
+        return total
+
+
+@pytest.mark.parametrize("mean", [False, True], ids=["centred", "with a mean"])
+@pytest.mark.parametrize("name", ["InfoNCE", "InfoNCE of dot products, n = 2", "smooth NT-Xent", "spectral"])
+def test_cumulants_carry_any_distribution_to_order_four(name, mean):
+    """X4: with its third and fourth cumulants, a mixture of two Gaussians has the right quartic part; without, a wrong one."""
+    loss, numbers = CATALOGUE[name]
+    point = CumulantPoint(mean, seed=6)
+    terms = landscape(loss, order=4, data=CumulantViews(mean=mean)).terms
+    assert_is_series_of(terms, loss, 4, point, numbers)
+    kept = [(m, c) for m, c in terms if not any(g[0].startswith("cumulant") for g in m)]
+    if len(kept) < len(terms):
+        with pytest.raises(AssertionError, match="differs by"):
+            assert_is_series_of(kept, loss, 4, point, numbers)
+
+
 # What the reference refuses
 
 
@@ -227,7 +292,8 @@ def test_the_reference_refuses_what_it_cannot_expand():
         "substitute a number": E(total(dot(x, chi), chi, n)),
         "needs rational numbers": E(sp.exp(1 + dot(x, xp))),
         "stay free": dot(x, chi),
-        "kink": output_sum(sp.Max(0, P(i, i)), i),
+        "Max.* has a kink": output_sum(sp.Max(0, P(i, i)), i),
+        "Abs.* has a kink": E(sp.Abs(dot(x, xp))),
         "as an exponential": E((1 + dot(x, xp)) ** dot(x, chi)),
     }
     for message, expr in refused.items():

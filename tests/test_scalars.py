@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import sympy as sp
 
+from symscape.algebra.atoms import exact
 from symscape.algebra.modular import is_zero_modulo_prime
-from symscape.algebra.scalars import Scalars, exact
+from symscape.algebra.scalars import Scalars
 from symscape.errors import InputError
 
 epsilon, tau, n, alpha = sp.symbols("epsilon tau n alpha", positive=True)

@@ -15,6 +15,7 @@ Generators are plain tuples that start with their kind, so that they hash, sort 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 Word = tuple[str, ...]
@@ -67,9 +68,22 @@ def coordinate(vector: str, i: str) -> Generator:
     return ("coordinate", vector, i)
 
 
-def copies(index: int, degree: int) -> Generator:
-    """Return the generator of a sum over exchangeable copies of a view, number ``index`` of a derivation."""
-    return ("copies", index, degree)
+def copies(index: int, degree: int, views: Iterable[str]) -> Generator:
+    """Return the generator of a sum over exchangeable copies of a view, number ``index`` of a derivation.
+
+    ``views`` are all that occur in its summands: legs that only appear once the copies are integrated.
+    """
+    return ("copies", index, degree, tuple(sorted(views)))
+
+
+def ends(generator: Generator) -> tuple[str, ...]:
+    """Return the views and vectors that a generator contains, hidden ones included; none for a closed word."""
+    kind = generator[0]
+    if kind == "form":
+        return (generator[1], generator[3])
+    if kind == "copies":
+        return generator[3]
+    return (generator[2],) if kind == "cumulant3" else ()
 
 
 def fourth_cumulant(pattern: tuple[tuple[str, str], tuple[str, str]]) -> Generator:

@@ -12,8 +12,8 @@ from symscape.algebra import series
 from symscape.algebra.graphs import monomial_of_index_sum
 from symscape.algebra.polynomial import Polynomial, Terms, add_term
 from symscape.algebra.scalars import Scalars
-from symscape.algebra.words import IDENTITY, closed_word, coordinate, copies, entry, open_word, product
-from symscape.errors import InputError, OrderError
+from symscape.algebra.words import IDENTITY, closed_word, coordinate, copies, ends, entry, open_word, product
+from symscape.errors import ConditionalExpectationError, InputError, OrderError, UnboundViewError
 from symscape.landscape import plan as steps
 from symscape.probability.contraction import GaussianLaw
 from symscape.probability.data_models import DataModel
@@ -48,8 +48,13 @@ class Expansion:
                     raise InputError(f"two different views are called {view.name}; give one of them another name")
 
     def result(self) -> Polynomial:
-        """Return the series of the whole loss."""
-        return self.expand(self.plan.root)
+        """Return the series of the whole loss. Raises UnboundViewError if a view were left in it."""
+        result = self.expand(self.plan.root)
+        views = {view.name for view in self.plan.root.source.atoms(View)}
+        left = {name for m, _ in result.terms() for g in m for name in ends(g)} & views
+        if left:
+            raise UnboundViewError(f"{self.plan.root.source}: the view {min(left)} is never integrated")
+        return result
 
     def expand(self, step: steps.Step) -> Polynomial:
         """Return the series of one step."""
@@ -197,17 +202,36 @@ class Expansion:
         groups: dict[str, list[View]] = {}
         for view in views:
             groups.setdefault(view.datum, []).append(view)
-        # Copies first: what is summed over them may hold legs of the other views.
-        for group in sorted(groups.values(), key=lambda g: not any(v in self._copies for v in g)):
-            result = self._integrate(group, result)
+        while groups:
+            # A view inside a sum over copies shows its legs only once the copies are integrated: those first.
+            ready = [datum for datum, group in groups.items() if not self._hidden(group, result)]
+            if not ready:
+                hidden = next(iter(groups.values()))[0]
+                raise ConditionalExpectationError(
+                    f"{step.source}: {hidden} occurs inside a sum over copies that this expectation does not integrate; "
+                    "integrate the copies in the same E, or in one inside it"
+                )
+            result = self._integrate(groups.pop(ready[0]), result)
         self.record(step, result, "Wick contraction")
         return result
+
+    def _hidden(self, group: list[View], polynomial: Polynomial) -> bool:
+        """Whether a view of the group occurs in the summands of copies of some other view."""
+        names = {view.name for view in group}
+        own = {g for view in group if view in self._copies for g in self._copies[view][1]}
+        return any(
+            g[0] == "copies" and g not in own and names & set(ends(g))
+            for terms in polynomial.parts.values()
+            for monomial in terms
+            for g in monomial
+        )
 
     def _integrate(self, group: list[View], polynomial: Polynomial) -> Polynomial:
         laws = [(weight, component.law(group)) for weight, component in self.components]
         kinds = {view.name: "x" if view.moment == SECOND_MOMENT else f"x_{view.moment}" for view in group}
         one = Integrator(laws, kinds if self.data.cumulants else None)
-        summed = [view for view in group if view in self._copies]
+        present = {g for terms in polynomial.parts.values() for monomial in terms for g in monomial}
+        summed = [view for view in group if view in self._copies and present & set(self._copies[view][1])]
         if summed and len(group) > 1:
             raise InputError(f"the copies of {summed[0]} share a datum with {group}; sum over an independent view")
         if summed:
@@ -227,9 +251,14 @@ class Expansion:
             raise InputError(f"{step.source}: {view} has two different numbers of copies; use a second View")
         result = self.zero
         for d, terms in self.expand(step.children[0]).parts.items():
-            inside = {m: c for m, c in terms.items() if any(g[0] == "form" and view.name in (g[1], g[3]) for g in m)}
+            inside = {m: c for m, c in terms.items() if any(view.name in ends(g) for g in m)}
             if inside:
-                generator = copies(next(self._numbers), d)
+                names = {name for monomial in inside for g in monomial for name in ends(g)}
+                if any(g[0] == "copies" and view.name in ends(g) for monomial in inside for g in monomial):
+                    raise InputError(
+                        f"{step.source}: a sum over copies of {view} inside holds {view} too; write one sum"
+                    )
+                generator = copies(next(self._numbers), d, names)
                 summands[generator] = self.zero.from_terms(inside)
                 result = result + self.zero.from_generator(generator)
                 name = steps.Constant(sp.Symbol(f"T_{generator[1]}"), sp.S.Zero)

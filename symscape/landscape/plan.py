@@ -13,9 +13,20 @@ from math import factorial
 
 import sympy as sp
 
-from symscape.algebra.scalars import exact, prepare
+from symscape.algebra.atoms import exact, prepare
 from symscape.errors import InputError, NotAnalyticError, ScaleInvariantError
-from symscape.losses.language import Dot, Entry, Expectation, Node, OutputSum, SqDist, Total, WeightNorm, d_1
+from symscape.losses.language import (
+    Dot,
+    Entry,
+    Expectation,
+    Node,
+    OutputSum,
+    SqDist,
+    Total,
+    WeightNorm,
+    d_1,
+    free_outputs,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +163,8 @@ class _Planner:
             return self._output_sum(expr)
         if isinstance(expr, (sp.Max, sp.Min)):
             return self._regime(expr)
+        if isinstance(expr, sp.Abs):
+            return self._absolute_value(expr)
         if expr.is_Add or expr.is_Mul:
             children = tuple(self.step(a) for a in expr.args)
             origin = self._scalar(expr, expr.func(*(c.origin for c in children)))
@@ -168,7 +181,7 @@ class _Planner:
             scalars = tuple(self._scalar(expr, 1 / factor.origin) for factor in factors(child))
             return Logarithm(expr, self._scalar(expr, sp.log(child.origin)), (child,), scalars)
         if isinstance(expr, sp.functions.elementary.hyperbolic.HyperbolicFunction):
-            return self.step(expr.rewrite(sp.exp))
+            return self.step(expr.rewrite(sp.exp, deep=False))
         if len(expr.args) == 1 and isinstance(expr, sp.Function):
             return self._taylor(expr)
         raise NotAnalyticError(f"{self.call}: no rule expands {type(expr).__name__} in {expr}")
@@ -187,11 +200,12 @@ class _Planner:
 
     def _output_sum(self, expr: OutputSum) -> Step:
         inner, distinct, *indices = expr.args
-        free = [index for entry in inner.atoms(Entry) for index in entry.args[1:3] if index not in indices]
-        bound = {i for s in inner.atoms(OutputSum) for i in s.args[2:]}
-        outside = [index for index in free if index not in bound]
-        if outside:
-            raise InputError(f"{self.call}: the output index {outside[0]} in {inner} is not summed")
+        for nested in inner.atoms(OutputSum):
+            shared = free_outputs(nested)
+            if shared:
+                raise InputError(
+                    f"{self.call}: {nested} sums inside a sum over its index {min(shared)}; write one output_sum over both"
+                )
         child = self.step(inner)
         count = sp.ff(d_1, len(indices)) if distinct else d_1 ** len(indices)
         powers = tuple(d_1**k for k in range(1, len(indices) + 1))
@@ -214,6 +228,17 @@ class _Planner:
         self.plan.regimes.extend(q for q in open_questions if q not in self.plan.regimes)
         return Branch(expr, best.origin, (best,))
 
+    def _absolute_value(self, expr: sp.Expr) -> Step:
+        """|u|: u or -u, by the sign at W = 0; where symbols leave it open, u."""
+        child = self.step(expr.args[0])
+        if self._vanishes(child.origin):
+            raise self._singular(expr, "a kink")
+        if child.origin.is_negative:
+            child = self.step(-expr.args[0])
+        elif not child.origin.is_positive and (regime := sp.Gt(child.origin, 0)) not in self.plan.regimes:
+            self.plan.regimes.append(regime)
+        return Branch(expr, child.origin, (child,))
+
     def _taylor(self, expr: sp.Expr) -> Step:
         child = self.step(expr.args[0])
         variable = sp.Dummy("u", real=True)
@@ -224,11 +249,7 @@ class _Planner:
             except (ValueError, ZeroDivisionError, TypeError) as error:
                 raise self._singular(expr, "a singularity") from error
             broken = (sp.Derivative, sp.Subs, sp.DiracDelta, sp.Heaviside, sp.AccumBounds, sp.Piecewise)
-            if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo, *broken) or (k and isinstance(expr, sp.Abs | sp.sign)):
-                if isinstance(expr, sp.Abs) and not self._vanishes(child.origin):
-                    raise NotAnalyticError(
-                        f"{self.call}: write {expr} without the absolute value; its sign is fixed at W = 0"
-                    )
+            if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo, *broken) or isinstance(expr, sp.sign):
                 raise self._singular(expr, "a kink or singularity")
             coefficients.append(self._scalar(expr, value))
             derivative = derivative.diff(variable)

@@ -6,7 +6,7 @@ from typing import Any
 
 import sympy as sp
 
-from symscape.algebra.scalars import exact
+from symscape.algebra.atoms import exact
 from symscape.errors import InputError
 from symscape.losses.language import E, dot, sqdist, total
 from symscape.losses.loss import CatalogueLoss, positive_parameter

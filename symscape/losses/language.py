@@ -18,7 +18,7 @@ from typing import Any
 import sympy as sp
 from sympy.core.symbol import Str
 
-from symscape.algebra.scalars import exact
+from symscape.algebra.atoms import exact
 from symscape.errors import ConditionalExpectationError, InputError
 from symscape.probability.views import View
 
@@ -303,4 +303,17 @@ def free_views(expr: sp.Expr) -> set[View]:
     for argument in expr.args:
         if isinstance(argument, sp.Basic):
             found |= free_views(argument)
+    return found
+
+
+def free_outputs(expr: sp.Basic) -> set[str]:
+    """Return the names of the output indices of an expression that no sum over outputs in it binds."""
+    if isinstance(expr, Output):
+        return {expr.name}
+    if isinstance(expr, OutputSum):
+        return free_outputs(expr.args[0]) - {index.name for index in expr.args[2:]}
+    found: set[str] = set()
+    for argument in expr.args:
+        if isinstance(argument, sp.Basic):
+            found |= free_outputs(argument)
     return found

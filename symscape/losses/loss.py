@@ -6,9 +6,9 @@ from typing import Any
 
 import sympy as sp
 
-from symscape.algebra.scalars import exact
+from symscape.algebra.atoms import exact
 from symscape.errors import InputError, UnboundViewError
-from symscape.losses.language import Node, free_views, weight_norm
+from symscape.losses.language import Node, free_outputs, free_views, weight_norm
 from symscape.probability.views import View
 
 
@@ -36,6 +36,13 @@ class Loss:
             raise UnboundViewError(
                 f"Loss({expr}): the view {unbound[0]} is never integrated; wrap the expression in E(...)"
             )
+        unsummed = free_outputs(expr)
+        if unsummed:
+            raise InputError(
+                f"Loss({expr}): the output index {min(unsummed)} is not summed; wrap it in output_sum(...)"
+            )
+        if expr.has(sp.oo, -sp.oo, sp.zoo, sp.nan, sp.I):
+            raise InputError(f"Loss({expr}): the expression is not finite and real")
         self._expr = expr
         self._name = str(name)
 
