@@ -405,6 +405,20 @@ def test_inner_products_rotate_and_entries_do_not(case):
             assert_invariant(function(expr), lambda W: O @ W)
 
 
+@pytest.mark.parametrize(
+    "expr, rotates",
+    [(case().expr, case().rotates) for case in CASES]
+    + [
+        (ss.output_sum(ss.P(i, j) * ss.P(j, k) * ss.P(i, k), i, j, k), True),
+        (ss.output_sum(ss.P(i, j) * ss.P(j, k) * ss.P(i, k), i, j, k, distinct=True), False),
+    ],
+    ids=[case.__name__ for case in CASES] + ["triples", "distinct-triples"],
+)
+def test_the_facts_say_whether_a_loss_rotates(expr, rotates):
+    """T2: `facts` finds the symmetry from the expression; three distinct outputs need a third one to be seen."""
+    assert ss.facts(ss.Loss(expr)).rotation_invariant == rotates
+
+
 @every_case
 def test_the_sign_of_W_does_not_matter(case):
     """T2: W -> -W leaves every landscape as it is; W -> 2 W does not."""
@@ -514,28 +528,6 @@ def test_losses_with_different_numbers_of_negatives_add():
     assert np.isclose(function((one + other).expr)(W, **given), sum(function(s.expr)(W, **given) for s in (one, other)))
 
 
-def test_the_anchor_may_be_integrated_before_the_copies():
-    """E_chi E_x sum_j (u.c_j)^2 = n Tr P^2, in either order of the expectations."""
-    W, given, P = copies_by_hand()
-    inner = E(total(dot(x, chi) ** 2, over=chi, n=n), over=x)
-    assert np.isclose(function(E(inner, over=chi))(W, **given), N * Tr(P, P))
-
-
-def test_a_sum_over_pairs_of_copies():
-    """E sum_{j=1..n} sum_{k=1..3} (c_j.c'_k)^2 = 3 n Tr P^2."""
-    W, given, P = copies_by_hand()
-    chi2 = ss.View("chi2")
-    pairs = total(total(dot(chi, chi2) ** 2, over=chi, n=n), over=chi2, n=3)
-    assert np.isclose(function(E(pairs))(W, **given), 3 * N * Tr(P, P))
-
-
-def test_sums_over_outputs_nest():
-    """sum_i P_ii sum_j P_ij P_jj: the index i is free in the inner sum and bound by the outer one."""
-    W, given, P = copies_by_hand()
-    land = landscape(ss.output_sum(ss.P(i, i) * ss.output_sum(ss.P(i, j) * ss.P(j, j), j), i), order=6)
-    assert np.isclose(land.numpy()(W, **given), np.diag(P) @ P @ np.diag(P))
-
-
 def test_the_sum_of_all_entries_has_a_sympy_form():
     """sum_ij M_ij is the quadratic form of M with the vector of ones."""
     land = landscape(ss.output_sum(ss.M(i, j), i, j))
@@ -544,16 +536,55 @@ def test_the_sum_of_all_entries_has_a_sympy_form():
     assert_same_as_sympy(land, land.expr)
 
 
+def test_a_quadratic_part_that_is_no_trace_has_no_matrix_B():
+    """T3: sum_ij M_ij joins the outputs, so that it is not -Tr(W B W^T) for any B: the Hessian says so."""
+    with pytest.raises(ss.InputError, match="W B W"):
+        _ = landscape(ss.output_sum(ss.M(i, j), i, j)).hessian
+
+
 @pytest.mark.parametrize(
     "inside, value",
     [(1 - a**2, 1 - A**2), ((1 - a) * (1 - b), (1 - A) * (1 - B)), ((b - 1) * (b - 2), (B - 1) * (B - 2))],
     ids=("difference-of-squares", "two-parameters", "one-parameter"),
 )
-def test_the_logarithm_of_a_positive_constant_is_real(inside, value):
-    """E log(g + e) = log g - Tr P^2 / (2 g^2) wherever g > 0, however g factors."""
+def test_the_logarithm_and_root_of_a_positive_constant_are_real(inside, value):
+    """E log(g + e) = log g - Tr P^2 / (2 g^2) and E sqrt(g + e) = sqrt(g) - Tr P^2 / (8 g^{3/2}) for g > 0 of any form."""
     W, given, P = copies_by_hand()
     found = function(E(sp.log(inside + dot(x, chi))))(W, **given)
     assert np.isclose(found, log(value) - Tr(P, P) / (2 * value**2))
+    found = function(E(sp.sqrt(inside + dot(x, chi))))(W, **given)
+    assert np.isclose(found, value**0.5 - Tr(P, P) / (8 * value**1.5))
+
+
+Z = 1 / B
+SHARE = exp(1) / (2 + exp(1))
+H, S = exp(B), exp(exp(B)) / (2 + exp(exp(B)))
+
+
+@pytest.mark.parametrize(
+    "function_of_e, value, curvature",
+    [
+        (lambda e: sp.tanh(a + 3 * e), tanh(A), -18 * tanh(A) * (1 - tanh(A) ** 2)),
+        (lambda e: sp.tanh(a + e**2), tanh(A), 2 * (1 - tanh(A) ** 2)),
+        (lambda e: sp.tanh(a + sp.cos(e)), tanh(A + 1), -(1 - tanh(A + 1) ** 2)),
+        (lambda e: sp.log(2 + sp.exp(sp.exp(e))), log(2 + exp(1)), 2 * SHARE - SHARE**2),
+        (lambda e: sp.log(2 + sp.exp(sp.exp(b + e))), log(2 + exp(H)), H * S * (1 + H) - (H * S) ** 2),
+        (lambda e: sp.sqrt(1 + 1 / (b + e)), (1 + Z) ** 0.5, Z**3 / (1 + Z) ** 0.5 - Z**4 / (4 * (1 + Z) ** 1.5)),
+    ],
+    ids=(
+        "tanh-linear",
+        "tanh-square",
+        "tanh-cosine",
+        "exponential-tower",
+        "tower-with-a-parameter",
+        "root-of-a-quotient",
+    ),
+)
+def test_functions_of_functions(function_of_e, value, curvature):
+    """E h(e) = h(0) + h''(0) Tr P^2 / 2 + ... for any analytic h."""
+    W, given, P = copies_by_hand()
+    found = function(E(function_of_e(dot(x, chi))))(W, **given)
+    assert np.isclose(found, value + curvature * Tr(P, P) / 2, rtol=1e-12)
 
 
 def test_text_latex_and_expression_have_the_same_constant():

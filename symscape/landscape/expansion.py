@@ -41,11 +41,10 @@ class Expansion:
         self._known: dict[steps.Step, Polynomial] = {}
         self._copies: dict[View, tuple[object, dict[tuple, Polynomial]]] = {}
         self._numbers = count()
-        views = {view.name: view for step in plan.root.walk() for view in step.source.atoms(View)}
-        for step in plan.root.walk():
-            for view in step.source.atoms(View):
-                if views[view.name] != view:
-                    raise InputError(f"two different views are called {view.name}; give one of them another name")
+        views = plan.root.source.atoms(View)
+        for view in views:
+            if any(other.name == view.name and other != view for other in views):
+                raise InputError(f"two different views are called {view.name}; give one of them another name")
 
     def result(self) -> Polynomial:
         """Return the series of the whole loss. Raises UnboundViewError if a view were left in it."""

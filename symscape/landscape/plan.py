@@ -152,7 +152,7 @@ class _Planner:
         if isinstance(expr, WeightNorm):
             return SquaredNorm(expr, sp.S.Zero)
         if isinstance(expr, SqDist):
-            return self.step(expr.expand(func=True))
+            return self.step(expr.as_dots())
         if isinstance(expr, Expectation):
             child = self.step(expr.args[0])
             return Average(expr, child.origin, (child,))

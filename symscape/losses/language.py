@@ -32,6 +32,7 @@ class Node(sp.Expr):
     is_commutative = True
     is_extended_real = True
     is_finite = True
+    is_number = False  # a node without arguments, such as the norm of W, is no number either
 
 
 def _view(value: Any, call: str) -> View:
@@ -40,11 +41,18 @@ def _view(value: Any, call: str) -> View:
     return value
 
 
+def _two_views(name: str, u: Any, v: Any) -> list[View]:
+    if not (isinstance(u, View) and isinstance(v, View)):
+        bad = v if isinstance(u, View) else u
+        _view(bad, f"{name}({u}, {v})")
+    return sorted((u, v), key=_view_order)
+
+
 class Dot(Node):
     """The inner product f(u).f(v)."""
 
     def __new__(cls, u: Any, v: Any) -> Dot:
-        u, v = sorted((_view(u, f"dot({u}, {v})"), _view(v, f"dot({u}, {v})")), key=_view_order)
+        u, v = _two_views("dot", u, v)
         return super().__new__(cls, u, v)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
@@ -61,10 +69,14 @@ class SqDist(Node):
     """The squared distance |f(u) - f(v)|^2."""
 
     def __new__(cls, u: Any, v: Any) -> sp.Expr:
-        u, v = sorted((_view(u, f"sqdist({u}, {v})"), _view(v, f"sqdist({u}, {v})")), key=_view_order)
+        u, v = _two_views("sqdist", u, v)
         return sp.S.Zero if u == v else super().__new__(cls, u, v)
 
     def _eval_expand_func(self, **hints: Any) -> sp.Expr:
+        return self.as_dots()
+
+    def as_dots(self) -> sp.Expr:
+        """Return |f(u)|^2 - 2 f(u).f(v) + |f(v)|^2."""
         u, v = self.args
         return Dot(u, u) - 2 * Dot(u, v) + Dot(v, v)
 
@@ -119,7 +131,7 @@ class Output(sp.Basic):
     @property
     def name(self) -> str:
         """The name of the index."""
-        return str(self.args[0])
+        return self.args[0].name
 
     def _sympystr(self, printer: Any) -> str:
         return self.name
@@ -141,7 +153,7 @@ class Entry(Node):
     @property
     def kind(self) -> str:
         """``P`` or ``M``."""
-        return str(self.args[0])
+        return self.args[0].name
 
     @property
     def centred(self) -> bool:
@@ -277,6 +289,10 @@ def E(expr: Any, over: View | Iterable[View] | None = None) -> sp.Expr:
             raise InputError(f"E({expr}): no view is free in the expression, so there is nothing to integrate")
     else:
         views = {over} if isinstance(over, View) else set(over)
+        if not views:
+            raise InputError(
+                f"E({expr}, over={over!r}): name at least one view, or leave over= out to integrate every free one"
+            )
         for view in views:
             _view(view, f"E({expr}, over={over})")
         missing = views - free

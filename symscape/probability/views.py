@@ -44,22 +44,22 @@ class View(sp.Basic):
     @property
     def name(self) -> str:
         """The name by which the view is printed."""
-        return str(self.args[0])
+        return self.args[0].name
 
     @property
     def datum(self) -> str:
         """The datum of which this is a view; views of different data are independent."""
-        return str(self.args[1])
+        return self.args[1].name
 
     @property
     def moment(self) -> str:
         """The letter of the second moment of this view."""
-        return str(self.args[2])
+        return self.args[2].name
 
     @property
     def cross(self) -> str:
         """The letter of the cross moment with other views of the same datum."""
-        return str(self.args[3])
+        return self.args[3].name
 
     def _sympystr(self, printer: Any) -> str:
         return self.name

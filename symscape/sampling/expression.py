@@ -49,7 +49,7 @@ class SampledExpression:
         if isinstance(expr, Dot):
             return self.inner_product(*expr.args)
         if isinstance(expr, SqDist):
-            return self._value(expr.expand(func=True), indices)
+            return self._value(expr.as_dots(), indices)
         if isinstance(expr, Expectation):
             axes = tuple(sorted({self.axes[view.datum] for view in expr.args[1:]}))
             return np.mean(self._value(expr.args[0], indices), axis=axes, keepdims=True)
