@@ -6,7 +6,8 @@ import pytest
 import sympy as sp
 
 import symscape as ss
-from symscape.losses.parser import MAX_LENGTH, parse_loss, parse_scalar, parse_setting
+from symscape.losses.parser import parse_loss, parse_scalar, parse_setting
+from symscape.losses.vocabulary import MAX_LENGTH
 
 x, xp, chi, chi2, chi3 = ss.anchor, ss.positive, ss.negative, ss.View("chi2"), ss.View("chi3")
 tau, lambda_, epsilon = sp.symbols("tau lambda epsilon", positive=True)
