@@ -593,12 +593,11 @@ def test_text_latex_and_expression_have_the_same_constant():
     assert sp.simplify(sp.sympify(str(land).split(" + O(")[0], {"b": b}) - land.expr) == 0
 
 
-def test_a_view_may_have_any_name():
-    """View("mean") is one more independent datum, also where the features have a mean."""
-    other, data = ss.View("mean"), ss.GaussianViews(mean=True)
-    assert ss.landscape(ss.Loss(E(dot(x, other) ** 2)), data=data) == ss.landscape(
-        ss.Loss(E(dot(x, chi) ** 2)), data=data
-    )
+@pytest.mark.parametrize("name", ["mean", "m_1"])
+def test_the_names_of_means_are_taken(name):
+    """A view may not be called as a mean vector is: words are told apart by the names of their ends."""
+    with pytest.raises(ss.InputError, match="taken by a mean"):
+        ss.View(name)
 
 
 def test_symbols_of_one_name_take_one_value():

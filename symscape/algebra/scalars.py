@@ -99,7 +99,9 @@ class Scalars:
             return self._reduced(*reduce(lambda a, b: (a[0] * b[1] + b[0] * a[1], a[1] * b[1]), parts))
         result = one, one
         for base, exponent in base_powers(expr):
-            if (base.is_Rational and exponent.is_Integer) or (base not in self._roots and (base.is_Add or base.is_Mul or base.is_Pow)):
+            if (base.is_Rational and exponent.is_Integer) or (
+                base not in self._roots and (base.is_Add or base.is_Mul or base.is_Pow)
+            ):
                 top, bottom = self._fraction(base)
                 power = exponent
             else:

@@ -65,6 +65,11 @@ def print_derivation(land: Landscape) -> None:
     """Print the loss, the steps, the landscape, the Hessian at the origin, the assumptions and the LaTeX."""
     console = _console()
     console.print(Text(f"{land.loss!r}", style="bold"), soft_wrap=True)
+    if land.display[1].centred and land.display[1].has_mean:
+        _line(
+            console,
+            "P\u0303 = W (Sigma - mean meanᵀ) Wᵀ and M\u0303 = W (A_0 - mean meanᵀ) Wᵀ are P and M about the mean",
+        )
     _line(console, "with P = W Sigma Wᵀ = E[f(x) f(x)ᵀ], M = W A_0 Wᵀ = E[f(x) f(x')ᵀ], f = W phi" + " + b" * land.bias)
     if isinstance(land.loss, CatalogueLoss):
         _line(console, fact_words(facts(land.loss)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 from itertools import product as product_of_choices
+from typing import Any
 
 import sympy as sp
 
@@ -12,7 +13,7 @@ from symscape.algebra import series
 from symscape.algebra.graphs import monomial_of_index_sum
 from symscape.algebra.polynomial import Polynomial, Terms, add_term
 from symscape.algebra.scalars import Scalars
-from symscape.algebra.words import IDENTITY, closed_word, coordinate, copies, ends, entry, open_word, product
+from symscape.algebra.words import IDENTITY, closed_word, coordinate, copies, degree, ends, entry, open_word, product
 from symscape.errors import ConditionalExpectationError, InputError, OrderError, UnboundViewError
 from symscape.landscape import plan as steps
 from symscape.probability.contraction import GaussianLaw
@@ -39,7 +40,8 @@ class Expansion:
         self.components = [(self.scalars.convert(c.weight), c) for c in components]
         self.degrees_assumed: set[int] = set()
         self._known: dict[steps.Step, Polynomial] = {}
-        self._copies: dict[View, tuple[object, dict[tuple, Polynomial]]] = {}
+        # For every view that is summed over: its generators, with the number of copies and the summand of each.
+        self._copies: dict[View, dict[tuple, tuple[Any, Polynomial]]] = {}
         self._numbers = count()
         views = plan.root.source.atoms(View)
         for view in views:
@@ -182,12 +184,21 @@ class Expansion:
             whole = log_expectation_of_exponential(exponent, law)
             if whole is None:
                 return None
-            if any(law.legs((g,)) == 2 for m, _ in exponent.terms() for g in m if g[0] == "form"):
-                self.degrees_assumed.add(4)
+            self.degrees_assumed |= self._degrees_of_higher_moments(exponent, law)
             if len(self.components) == 1:
                 return whole, True
             total = total + series.exponential(whole).scale(weight)
         return total, False
+
+    def _degrees_of_higher_moments(self, exponent: Polynomial, law: GaussianLaw) -> set[int]:
+        """The degrees at which E exp(exponent) has moments of three or more legs of one law."""
+        found = [(law.legs((g,)), degree(g)) for m, _ in exponent.terms() for g in m if g[0] == "form"]
+        ones = min((d for legs, d in found if legs == 1), default=None)
+        twos = min((d for legs, d in found if legs == 2), default=None)
+        lowest = [3 * ones] if ones else []
+        lowest += [2 * twos] if twos else []
+        lowest += [ones + twos] if ones and twos else []
+        return set(range(min(lowest), self.plan.order + 1, 2)) if lowest else set()
 
     def _Average(self, step: steps.Step) -> Polynomial:
         views = step.source.args[1:]
@@ -217,7 +228,7 @@ class Expansion:
     def _hidden(self, group: list[View], polynomial: Polynomial) -> bool:
         """Whether a view of the group occurs in the summands of copies of some other view."""
         names = {view.name for view in group}
-        own = {g for view in group if view in self._copies for g in self._copies[view][1]}
+        own = {g for view in group if view in self._copies for g in self._copies[view]}
         return any(
             g[0] == "copies" and g not in own and names & set(ends(g))
             for terms in polynomial.parts.values()
@@ -230,12 +241,18 @@ class Expansion:
         kinds = {view.name: "x" if view.moment == SECOND_MOMENT else f"x_{view.moment}" for view in group}
         one = Integrator(laws, kinds if self.data.cumulants else None)
         present = {g for terms in polynomial.parts.values() for monomial in terms for g in monomial}
-        summed = [view for view in group if view in self._copies and present & set(self._copies[view][1])]
+        summed = [view for view in group if view in self._copies and present & set(self._copies[view])]
         if summed and len(group) > 1:
             raise InputError(f"the copies of {summed[0]} share a datum with {group}; sum over an independent view")
         if summed:
-            number, summands = self._copies[summed[0]]
-            result = CopiesIntegrator(one, summands, number).expectation(polynomial)
+            made = {g: known for g, known in self._copies[summed[0]].items() if g in present}
+            numbers = [number for number, _ in made.values()]
+            if any(number != numbers[0] for number in numbers):
+                raise InputError(
+                    f"{summed[0]} has two different numbers of copies in one expectation; use a second View"
+                )
+            summands = {g: summand for g, (_, summand) in made.items()}
+            result = CopiesIntegrator(one, summands, numbers[0]).expectation(polynomial)
         else:
             result = one.expectation(polynomial)
         self.degrees_assumed |= one.degrees_assumed
@@ -245,9 +262,7 @@ class Expansion:
         """sum_j h(chi_j) = n * (what does not depend on chi) + one generator per degree for the rest."""
         _, view, _ = step.source.args
         number = self.scalars.convert(step.scalars[0])
-        known, summands = self._copies.setdefault(view, (number, {}))
-        if known != number:
-            raise InputError(f"{step.source}: {view} has two different numbers of copies; use a second View")
+        made = self._copies.setdefault(view, {})
         result = self.zero
         for d, terms in self.expand(step.children[0]).parts.items():
             inside = {m: c for m, c in terms.items() if any(view.name in ends(g) for g in m)}
@@ -258,12 +273,11 @@ class Expansion:
                         f"{step.source}: a sum over copies of {view} inside holds {view} too; write one sum"
                     )
                 generator = copies(next(self._numbers), d, names)
-                summands[generator] = self.zero.from_terms(inside)
+                summand = self.zero.from_terms(inside)
+                made[generator] = (number, summand)
                 result = result + self.zero.from_generator(generator)
                 name = steps.Constant(sp.Symbol(f"T_{generator[1]}"), sp.S.Zero)
-                self.record(
-                    name, summands[generator], f"Sum over the {step.source.args[2]} copies of {view}, degree {d}"
-                )
+                self.record(name, summand, f"Sum over the {step.source.args[2]} copies of {view}, degree {d}")
             result = result + self.zero.from_terms({m: c for m, c in terms.items() if m not in inside}).scale(number)
         return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import sympy as sp
 
@@ -75,34 +76,45 @@ def is_shift_invariant(expr: sp.Expr) -> bool:
 def is_rotation_invariant(expr: sp.Expr) -> bool:
     """Tell whether W -> O W leaves an expression as it is.
 
-    Inner products do not change. Expressions in single entries of P and M are evaluated for two outputs at rational
-    moments, once as they are and once rotated by the angle of the 3-4-5 triangle: a difference disproves invariance, and
-    none means invariance but for a coincidence of rationals chosen at random once and for all.
+    Inner products do not change. Expressions in single entries of P and M are evaluated at rational moments of as many
+    outputs as there are indices in a sum, once as they are and once rotated in every plane by the angle of the 3-4-5
+    triangle: a difference disproves invariance, and none means invariance but for a coincidence of these rationals.
     """
     if not expr.has(Entry):
         return True
-    P = sp.Matrix([[sp.Rational(17, 7), sp.Rational(3, 11)], [sp.Rational(3, 11), sp.Rational(13, 5)]])
-    M = sp.Matrix([[sp.Rational(9, 8), sp.Rational(-2, 13)], [sp.Rational(-2, 13), sp.Rational(5, 17)]])
-    O = sp.Matrix([[sp.Rational(3, 5), sp.Rational(4, 5)], [sp.Rational(-4, 5), sp.Rational(3, 5)]])
+    size = max([2, *(len(node.args) - 2 for node in expr.atoms(OutputSum))])
+    P, M = (_rational_moment(size, shift) for shift in (1, 4))
+    O = sp.eye(size)
+    for k in range(size - 1):
+        plane = sp.eye(size)
+        plane[k : k + 2, k : k + 2] = sp.Matrix([[3, 4], [-4, 3]]) / 5
+        O = plane * O
     values = {s: sp.Rational(k + 3, k + 5) for k, s in enumerate(sorted(expr.free_symbols - {d_1}, key=str))}
-    plain, turned = (_explicit(expr, {"P": R * P * R.T, "M": R * M * R.T}).xreplace(values) for R in (sp.eye(2), O))
+    plain, turned = (_explicit(expr, {"P": R * P * R.T, "M": R * M * R.T}).xreplace(values) for R in (sp.eye(size), O))
     return bool(abs(sp.N(plain - turned, 40)) < sp.Float("1e-30"))
 
 
+def _rational_moment(size: int, shift: int) -> sp.Matrix:
+    def value(i: int, j: int) -> sp.Rational:
+        return sp.Rational(shift + 7 * i * j + 3 * (i + j) + 11 * (i == j), 13 + i + j + shift)
+
+    return sp.Matrix(size, size, value)
+
+
 def _explicit(expr: sp.Expr, moments: dict[str, sp.Matrix]) -> sp.Expr:
-    """Replace sums over outputs by sums over two outputs with given moments; what is invariant anyway by 1."""
+    """Replace sums over outputs by sums over the outputs of given moments; what is invariant anyway by 1."""
     if isinstance(expr, (Expectation, WeightNorm)):
         return sp.S.One
     if isinstance(expr, OutputSum):
         inner, distinct, *indices = expr.args
         total = sp.S.Zero
-        for flat in range(2 ** len(indices)):
-            place = {index: flat >> k & 1 for k, index in enumerate(indices)}
+        for values in product(range(moments["P"].rows), repeat=len(indices)):
+            place = dict(zip(indices, values, strict=True))
             if distinct and len(set(place.values())) < len(indices):
                 continue
             entries = {e: moments[e.kind][place[e.args[1]], place[e.args[2]]] for e in inner.atoms(Entry)}
             total += inner.xreplace(entries)
         return total
     if not expr.args:
-        return sp.Integer(2) if expr == d_1 else expr
+        return sp.Integer(moments["P"].rows) if expr == d_1 else expr
     return expr.func(*(_explicit(a, moments) for a in expr.args))

@@ -84,12 +84,12 @@ class Landscape:
     def display(self) -> tuple[tuple[tuple[Monomial, sp.Expr], ...], Meaning]:
         """The terms that are printed and compiled, with their meaning: in second moments where that is shorter."""
         has_mean = self.data.has_mean
-        if self.data.has_mean and len(self.data.components(self.bias)) == 1 and not self.bias:
+        if has_mean and self.data.components(self.bias)[0].mean == "mean" and not self.bias:
             converted = in_second_moments(self.polynomial)
             if converted is not None and len(converted) <= len(self.polynomial):
                 pairs = ((m, self._scalars.expression(c)) for m, c in converted.terms())
                 return tuple((m, c) for m, c in pairs if c != 0), Meaning(False, True, False)
-        centred = has_mean and len(self.data.components(self.bias)) == 1
+        centred = has_mean and self.data.components(self.bias)[0].mean == "mean"
         return self.terms, Meaning(centred, has_mean, self.bias)
 
     @cached_property
@@ -99,6 +99,8 @@ class Landscape:
 
     def part(self, degree: int) -> Landscape:
         """Return the homogeneous part of one degree in W, again a landscape. Raises InputError beyond the order."""
+        if isinstance(degree, bool) or not isinstance(degree, int):
+            raise InputError(f"part({degree!r}): the degree is an integer, such as 4")
         if degree < 0 or degree > self.order:
             raise InputError(f"part({degree}): the landscape has order {self.order}")
         return Landscape(
@@ -153,7 +155,11 @@ class Landscape:
         found: dict[str | tuple[str, str], sp.Expr] = {}
         for monomial, coefficient in terms:
             if self.degree_of(monomial) == 2:
-                # Degree 2 leaves one word of one letter, or a product of two vectors.
+                if len(monomial) > 1 or monomial[0][0] not in ("tr", "form"):
+                    raise InputError(
+                        f"the quadratic part of {self.loss.name}, {self.part(2)}, is not of the form -Tr(W B W^T): "
+                        "it couples the outputs; read it from part(2)"
+                    )
                 (generator,) = monomial
                 key = generator[1][0] if generator[0] == "tr" else (generator[1], generator[3])
                 found[key] = -coefficient
@@ -162,30 +168,38 @@ class Landscape:
     @cached_property
     def assumptions(self) -> tuple[Assumption, ...]:
         """The ledger: what the landscape assumes, and which of its terms need it."""
-        found: list[Assumption] = [Assumption(f"{regime} (the regime at W = 0)", ()) for regime in self._plan.regimes]
-        present = tuple(sorted(d for d in self.polynomial.parts if d))
-        resting = tuple(d for d in present if self._degrees_assumed and d >= min(self._degrees_assumed))
-        without: list[Assumption] = []
-        if 4 in resting and not self.data.cumulants and len(self.data.components(self.bias)) == 1:
-            dropped = dropped_cumulants(self)
-            if not dropped:
-                resting = tuple(d for d in resting if d > 4)
-            else:
-                text = polynomial_text(dropped, self.display[1])
-                without.append(Assumption(f"Gaussianity drops the cumulant terms {text}", (4,)))
-        free = tuple(d for d in present if d not in resting)
+        found = [Assumption(f"{regime} (the regime at W = 0)", ()) for regime in self._plan.regimes]
+        present = {d for d in self.polynomial.parts if d}
+        lowest, dropped = self._needs_distribution
+        resting = {d for d in present | self._degrees_assumed if lowest is not None and lowest <= d <= self.order}
+        free = present - resting
         if free:
-            found.append(Assumption(f"{self.data.moments_needed(self.bias)}; any distribution", free))
+            moments = self.data.moments_needed(self.bias)
+            found.append(Assumption(f"{moments}; any distribution", tuple(sorted(free))))
         if resting:
-            found.append(Assumption(self.data.assumption, resting))
-        return (*found, *without)
+            found.append(Assumption(self.data.assumption, tuple(sorted(resting))))
+        if dropped:
+            text = polynomial_text(dropped, self.display[1])
+            found.append(Assumption(f"Gaussianity drops the cumulant terms {text}", (4,)))
+        return tuple(found)
+
+    @cached_property
+    def _needs_distribution(self) -> tuple[int | None, list[tuple[Monomial, sp.Expr]]]:
+        """The lowest degree that rests on more than second moments, and the cumulants that a Gaussian drops there."""
+        assumed = set(self._degrees_assumed)
+        if 4 in assumed and isinstance(self.data, GaussianViews):
+            dropped = dropped_cumulants(self)
+            if dropped:
+                return 4, dropped
+            assumed.discard(4)
+        return min(assumed, default=None), []
 
     @property
     def distribution_free_order(self) -> int | float:
         """The order up to which the landscape needs second moments only; infinite when it is exact and needs no more."""
-        resting = [d for a in self.assumptions if a.statement == self.data.assumption for d in a.degrees]
-        if resting:
-            return min(resting) - 2
+        lowest, _ = self._needs_distribution
+        if lowest is not None and lowest <= self.order:
+            return lowest - 2
         return float("inf") if self.is_exact else self.order
 
     @cached_property
@@ -237,6 +251,8 @@ def landscape(loss: Loss, order: int = 4, data: DataModel | None = None, bias: b
     if not isinstance(loss, Loss):
         raise InputError(f"landscape({loss!r}): the first argument is a Loss; wrap an expression in Loss(...)")
     data = GaussianViews() if data is None else data
+    if not isinstance(bias, bool):
+        raise InputError(f"landscape(..., bias={bias!r}): bias is True or False; its numbers come with numpy()")
     if not isinstance(data, DataModel):
         raise InputError(f"landscape(..., data={data!r}): data is GaussianViews(), MixtureViews(k) or CumulantViews()")
     call = f"landscape({loss.name}, order={order})"

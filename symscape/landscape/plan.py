@@ -184,7 +184,10 @@ class _Planner:
             return self.step(expr.rewrite(sp.exp, deep=False))
         if len(expr.args) == 1 and isinstance(expr, sp.Function):
             return self._taylor(expr)
-        raise NotAnalyticError(f"{self.call}: no rule expands {type(expr).__name__} in {expr}")
+        raise NotAnalyticError(
+            f"{self.call}: no rule expands {type(expr).__name__} in {expr}; choose a function of one argument that is "
+            "analytic at W = 0, or write it with log, exp, powers"
+        )
 
     def _power(self, expr: sp.Expr) -> Step:
         base, exponent = expr.args
@@ -195,6 +198,8 @@ class _Planner:
             return IntegerPower(expr, self._scalar(expr, child.origin**exponent), (child,))
         if self._vanishes(child.origin):
             raise self._singular(expr, f"the power {exponent} of 0")
+        if child.origin.is_negative and not exponent.is_Integer:
+            raise self._not_real(expr, child.origin**exponent)
         scalars = (exponent, self._scalar(expr, 1 / child.origin))
         return Power(expr, self._scalar(expr, child.origin**exponent), (child,), scalars)
 
@@ -216,16 +221,19 @@ class _Planner:
         sign = 1 if isinstance(expr, sp.Max) else -1
         children = sorted((self.step(a) for a in expr.args), key=lambda s: isinstance(s, Constant))
         best = children[0]
-        open_questions: list[sp.Basic] = []
-        for other in children[1:]:
+        for _ in children:
+            # A branch that is known to beat the best so far replaces it; as many rounds as branches settle it.
+            better = [c for c in children if sp.simplify(sign * (c.origin - best.origin)).is_positive]
+            best = better[0] if better else best
+        for other in children:
+            if other is best:
+                continue
             gap = sp.simplify(sign * (best.origin - other.origin))
             if gap.is_zero or gap == 0:
                 raise self._singular(expr, "a kink")
-            if gap.is_negative:
-                best, open_questions = other, []
-            elif not gap.is_positive:
-                open_questions.append(sp.Gt(gap, 0))
-        self.plan.regimes.extend(q for q in open_questions if q not in self.plan.regimes)
+            regime = sp.Gt(gap, 0)
+            if not gap.is_positive and regime not in self.plan.regimes:
+                self.plan.regimes.append(regime)
         return Branch(expr, best.origin, (best,))
 
     def _absolute_value(self, expr: sp.Expr) -> Step:
@@ -249,6 +257,9 @@ class _Planner:
             except (ValueError, ZeroDivisionError, TypeError) as error:
                 raise self._singular(expr, "a singularity") from error
             broken = (sp.Derivative, sp.Subs, sp.DiracDelta, sp.Heaviside, sp.AccumBounds, sp.Piecewise)
+            if isinstance(expr, sp.sinc) and self._vanishes(child.origin):
+                # The one removable singularity among SymPy's functions: sin(u) / u.
+                value = sp.S.Zero if k % 2 else sp.Rational((-1) ** (k // 2), factorial(k + 1))
             if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo, *broken) or isinstance(expr, sp.sign):
                 raise self._singular(expr, "a kink or singularity")
             coefficients.append(self._scalar(expr, value))
@@ -259,9 +270,15 @@ class _Planner:
         value = prepare(exact(value))
         if value.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
             raise self._singular(expr, "a singular value")
-        if value.has(sp.I):
-            raise NotAnalyticError(f"{self.call}: {expr} is not real at W = 0, where it is {value}")
+        if value.has(sp.I) or value.is_real is False:
+            raise self._not_real(expr, value)
         return value
+
+    def _not_real(self, expr: sp.Expr, value: sp.Expr) -> NotAnalyticError:
+        return NotAnalyticError(
+            f"{self.call}: {expr} is not real at W = 0, where it is {value}. Check its sign, or choose parameters that make "
+            "the argument positive"
+        )
 
     @staticmethod
     def _vanishes(origin: sp.Expr) -> bool:

@@ -32,6 +32,8 @@ class InfoNCE(CatalogueLoss):
 
     def __init__(self, tau: Any = 1, n: Any = sp.oo, similarity: str = "euclidean"):
         tau, n = positive_parameter("InfoNCE", "tau", tau), exact(n)
+        if n is sp.nan or (n is not sp.oo and n.is_infinite):
+            raise InputError(f"InfoNCE(n={n}): the number of negatives is a positive integer, a symbol or sympy.oo")
         if n is not sp.oo and (n.is_integer is False or n.is_positive is False):
             raise InputError(f"InfoNCE(n={n}): the number of negatives is a positive integer, a symbol or sympy.oo")
         if similarity not in ("euclidean", "dot"):

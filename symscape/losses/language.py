@@ -288,6 +288,8 @@ def E(expr: Any, over: View | Iterable[View] | None = None) -> sp.Expr:
         if not views:
             raise InputError(f"E({expr}): no view is free in the expression, so there is nothing to integrate")
     else:
+        if not isinstance(over, View) and (isinstance(over, str) or not isinstance(over, Iterable)):
+            _view(over, f"E({expr}, over={over!r})")
         views = {over} if isinstance(over, View) else set(over)
         if not views:
             raise InputError(

@@ -29,8 +29,8 @@ class Loss:
         if isinstance(expr, Loss):
             raise InputError(f"Loss({expr.name}): this is a loss already; add losses with +")
         expr = exact(expr)
-        if not isinstance(expr, sp.Expr):
-            raise InputError(f"Loss({expr!r}): not a SymPy expression")
+        if not isinstance(expr, sp.Expr) or isinstance(expr, sp.MatrixExpr):
+            raise InputError(f"Loss({expr!r}): not a scalar SymPy expression; build it from dot, sqdist and E")
         unbound = sorted(view.name for view in free_views(expr))
         if unbound:
             raise UnboundViewError(
@@ -71,12 +71,17 @@ class Loss:
             raise InputError(f"{self.name} + {other!r}: add a Loss to a loss, for instance WeightDecay(gamma)")
         return Loss(self._expr + other._expr, name=f"{self.name} + {other.name}")
 
+    def __radd__(self, other: Any) -> Loss:
+        if isinstance(other, (int, sp.Integer)) and other == 0:
+            return self  # sum(losses) starts at 0
+        raise InputError(f"{other!r} + {self.name}: add a Loss to a loss, for instance WeightDecay(gamma)")
+
     def __mul__(self, factor: Any) -> Loss:
         if isinstance(factor, Loss):
             raise InputError(f"{self.name} * {factor.name}: losses add; they multiply by scalars only")
         factor = exact(factor)
-        if factor.has(Node):
-            raise InputError(f"{factor} * {self.name}: losses multiply by scalars only")
+        if factor.has(Node) or factor.has(sp.oo, -sp.oo, sp.zoo, sp.nan):
+            raise InputError(f"{factor} * {self.name}: losses multiply by finite scalars only")
         name = f"({self.name})" if " + " in self.name else self.name
         return Loss(factor * self._expr, name=f"{factor}*{name}")
 
@@ -141,6 +146,8 @@ class CatalogueLoss(Loss):
 def positive_parameter(call: str, name: str, value: Any, zero: bool = False) -> sp.Expr:
     """Return an exact parameter; raise InputError when it is known not to be positive (or zero, when allowed)."""
     value = exact(value)
+    if value.has(Node):
+        raise InputError(f"{call}({name}={value}): {name} is a number or a symbol, not an expression in views")
     if value.is_extended_real is False or value in (sp.nan, sp.oo, -sp.oo, sp.zoo):
         raise InputError(f"{call}({name}={value}): {name} is a finite real number or a symbol")
     bad = value.is_negative if zero else value.is_nonpositive

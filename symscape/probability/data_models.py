@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from symscape.algebra.atoms import exact
 from symscape.errors import InputError
 from symscape.probability.contraction import GaussianLaw
 from symscape.probability.views import View, covariance_letter
@@ -87,6 +88,12 @@ class GaussianViews(DataModel):
 
     mean: bool = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.mean, bool):
+            raise InputError(
+                f"{type(self).__name__}(mean={self.mean!r}): mean is True or False; numbers come with numpy()"
+            )
+
     @property
     def has_mean(self) -> bool:
         """Whether the features have a mean."""
@@ -107,6 +114,12 @@ class CumulantViews(DataModel):
     """
 
     mean: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.mean, bool):
+            raise InputError(
+                f"{type(self).__name__}(mean={self.mean!r}): mean is True or False; numbers come with numpy()"
+            )
 
     @property
     def has_mean(self) -> bool:
@@ -144,13 +157,18 @@ class MixtureViews(DataModel):
     weights: tuple[sp.Expr, ...] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.classes, int) or self.classes < 1:
-            raise InputError(f"MixtureViews({self.classes!r}): the number of classes is a positive integer")
+        if isinstance(self.classes, bool) or not isinstance(self.classes, int) or self.classes < 1:
+            raise InputError(f"MixtureViews({self.classes!r}): the number of classes is a positive integer, such as 2")
         if self.weights is not None:
-            weights = tuple(sp.nsimplify(w, rational=True) for w in self.weights)
+            call = f"MixtureViews({self.classes}, weights={self.weights})"
+            if isinstance(self.weights, str) or not isinstance(self.weights, Iterable):
+                raise InputError(f"{call}: give a tuple of {self.classes} weights that sum to 1")
+            weights = tuple(exact(w) for w in self.weights)
             object.__setattr__(self, "weights", weights)
-            if len(weights) != self.classes or sp.simplify(sum(weights) - 1) != 0:
-                raise InputError(f"MixtureViews(weights={self.weights}): give {self.classes} weights that sum to 1")
+            if len(weights) != self.classes or sp.simplify(sp.Add(*weights) - 1) != 0:
+                raise InputError(f"{call}: give {self.classes} weights that sum to 1")
+            if any(w.is_negative for w in weights):
+                raise InputError(f"{call}: weights are probabilities; choose them between 0 and 1")
 
     @property
     def has_mean(self) -> bool:
@@ -163,7 +181,7 @@ class MixtureViews(DataModel):
             weights = self.weights
         else:
             free = sp.symbols(f"pi_1:{self.classes}", positive=True) if self.classes > 1 else ()
-            weights = (*free, 1 - sum(free))
+            weights = (*free, sp.S.One - sp.Add(*free))
         return tuple(Component(w, f"_{c}", f"m_{c}") for c, w in enumerate(weights, 1))
 
     def moments_needed(self, bias: bool) -> str:

@@ -32,10 +32,12 @@ class View(sp.Basic):
     def __new__(cls, name: Any, of: Any = None, moment: Any = SECOND_MOMENT, cross: Any = CROSS_MOMENT) -> View:
         """Make a view; ``of`` is another view or None."""
         for value, what in ((name, "name"), (moment, "moment"), (cross, "cross")):
-            if not _NAME.match(str(value)):
+            if not isinstance(value, (str, Str)) or not _NAME.match(str(value)):
                 raise InputError(
                     f"View({what}={str(value)!r}): a {what} is a letter followed by letters, digits, _ or '"
                 )
+        if re.match(r"(mean|m_\d+|T_\d+)\Z", str(name)):
+            raise InputError(f"View({str(name)!r}): this name is taken by a mean; choose another, such as 'chi2'")
         if of is not None and not isinstance(of, (View, Str)):
             raise InputError(f"View({str(name)!r}, of={of!r}): of= takes another view, whose datum this one shares")
         datum = name if of is None else (of.datum if isinstance(of, View) else of)

@@ -26,6 +26,10 @@ def argument_name(name: str) -> str:
     return name + "_" if keyword.iskeyword(name) else name
 
 
+#: Functions that Python's math module evaluates; any other goes to mpmath.
+_IN_MATH = {sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.asin, sp.acos, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.erf}
+
+
 class LandscapeFunction:
     """``f(W, A0=..., Sigma=..., **parameters)``: the value of a landscape, for W of shape (..., d1, d0).
 
@@ -50,7 +54,9 @@ class LandscapeFunction:
         symbols = sorted({s for c in coefficients for s in c.free_symbols}, key=str)
         self._counts_outputs = d_1 in symbols
         self.parameters: tuple[sp.Symbol, ...] = tuple(s for s in symbols if s != d_1)
-        self._coefficients = sp.lambdify([[d_1, *self.parameters]], coefficients, modules="math", cse=True)
+        functions = {f.func for c in coefficients for f in c.atoms(sp.Function)}
+        modules = "math" if functions <= _IN_MATH else "mpmath"
+        self._coefficients = sp.lambdify([[d_1, *self.parameters]], coefficients, modules=modules, cse=True)
         self.letters = tuple(s for s in self._program.letters if s != IDENTITY)
         self.vectors = tuple(v for v in self._program.vectors if v != "mean" or meaning.has_mean)
         self._needs_mean = meaning.has_mean and (meaning.centred or "mean" in self.vectors)
@@ -78,7 +84,7 @@ class LandscapeFunction:
         return f"{self.name}(W, {', '.join(f'{a}=...' for a in given)})"
 
     def _run(self, W: ArrayLike, arguments: dict[str, Any], gradient: bool) -> tuple[Array, Array | None, Array | None]:
-        weights = np.asarray(W, dtype=float)
+        weights = _real("W", W)
         if weights.ndim < 2:
             raise MomentsError(f"W has shape {weights.shape}; it is d1 x d0, or (..., d1, d0) for a batch")
         d1, d0 = weights.shape[-2:]
@@ -101,7 +107,7 @@ class LandscapeFunction:
             bias = left.pop("b", None)
             if bias is None:
                 raise UnknownNameError(f"{self!r}: the argument b, the bias, is missing")
-            bias = np.asarray(bias, dtype=float)
+            bias = _real("b", bias)
             if bias.shape != weights.shape[:-1]:
                 raise MomentsError(
                     f"b has shape {bias.shape}; with W of shape {weights.shape} it is {weights.shape[:-1]}"
@@ -110,7 +116,13 @@ class LandscapeFunction:
         if self._cumulants and kappa is None:
             raise UnknownNameError(f"{self!r}: the argument kappa is missing; see FourthCumulants")
         values = self._parameter_values(left, params)
-        coefficients = [float(c) for c in self._coefficients([d1, *values])]
+        try:
+            coefficients = [float(c) for c in self._coefficients([d1, *values])]
+        except (ZeroDivisionError, ValueError, OverflowError, TypeError) as error:
+            given = ", ".join(f"{argument_name(str(s))}={v}" for s, v in zip(self.parameters, values, strict=True))
+            raise InputError(
+                f"{self!r}: a coefficient is singular or not real at {given}; choose other values"
+            ) from error
         return self._program.run(weights, matrices, means, bias, coefficients, kappa, gradient)
 
     def _means(self, left: dict[str, Any], d0: int) -> dict[str, Array]:
@@ -131,7 +143,7 @@ class LandscapeFunction:
         for symbol in self.parameters:
             name = argument_name(str(symbol))
             if name in left:
-                value = left.pop(name)
+                value = left[name]
             elif str(symbol) in params:
                 value = params[str(symbol)]
             else:
@@ -140,13 +152,26 @@ class LandscapeFunction:
                 values.append(float(value))
             except (TypeError, ValueError) as error:
                 raise InputError(f"{self!r}: {name}={value!r} is not a number") from error
-        for unknown in sorted(set(left) - self._accepted):
+        for unknown in sorted(set(left) - self._accepted - {argument_name(str(s)) for s in self.parameters}):
             raise UnknownNameError(f"{self!r}: there is no argument {unknown!r}")
         return values
 
 
+def _real(name: str, value: Any) -> Array:
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "c":
+            raise TypeError("complex")
+        return array.astype(float, copy=False)
+    except (TypeError, ValueError) as error:
+        shown = repr(value) if len(repr(value)) < 60 else f"{type(value).__name__} of length {len(value)}"
+        raise MomentsError(
+            f"{name}={shown} is not an array of real numbers; give one of numbers, rows of equal length"
+        ) from error
+
+
 def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    array = np.asarray(value, dtype=float)
+    array = _real(name, value)
     if array.shape != shape:
         raise MomentsError(f"{name} has shape {array.shape}; with this W it is {shape}")
     return array

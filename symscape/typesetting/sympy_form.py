@@ -48,7 +48,7 @@ def _graph(edges: tuple, legs: tuple, meaning: Meaning) -> sp.Expr:
     vertices = {v for _, a, b in edges for v in (a, b)} | {v for _, v in legs}
     if vertices == {0} and not legs and len(edges) > 1:
         return sp.Trace(sp.HadamardProduct(*[_second_moment(letter, meaning) for letter, _, _ in edges]))
-    if vertices == {0, 1} and not legs and all(a != b for _, a, b in edges):
+    if vertices == {0, 1} and not legs and len(edges) > 1 and all(a != b for _, a, b in edges):
         # sum_ij A_ij B_ij C_ij = Tr (A o B) C, as all three are symmetric.
         *some, last = [_second_moment(letter, meaning) for letter, _, _ in edges]
         return sp.Trace(sp.HadamardProduct(*some) * last)

@@ -47,24 +47,28 @@ def generator_text(generator: Generator, meaning: Meaning) -> str:
     """Return one word as text."""
     kind = generator[0]
     if kind == "tr":
-        return f"Tr {_word(generator[1])}" if len(set(generator[1])) == 1 else f"Tr({_word(generator[1])})"
+        return (
+            f"Tr {_word(generator[1], meaning)}"
+            if len(set(generator[1])) == 1
+            else f"Tr({_word(generator[1], meaning)})"
+        )
     if kind == "form":
         _, left, word, right = generator
         if left == right and not word:
             return f"|{_end(left, meaning).strip('()') if left.startswith('m') else _end(left, meaning)}|²"
-        middle = f" {_word(word)} " if word else "·"
+        middle = f" {_word(word, meaning)} " if word else "·"
         return f"{_end(left, meaning)}{'ᵀ' if word else ''}{middle}{_end(right, meaning)}"
     if kind == "entry":
-        return f"{_moment(generator[1])}_{generator[2]}{generator[3]}"
+        return f"{_moment(generator[1], meaning)}_{generator[2]}{generator[3]}"
     if kind == "coordinate":
         return f"({_end(generator[1], meaning)})_{generator[2]}"
     if kind == "graph":
         edges, legs = generator[1:]
         vertices = {v for _, a, b in edges for v in (a, b)} | {v for _, v in legs}
         if vertices == {0} and not legs:
-            return f"Tr({'∘'.join(_moment(letter) for letter, _, _ in edges)})"
+            return f"Tr({'∘'.join(_moment(letter, meaning) for letter, _, _ in edges)})"
         names = "ijklmnpq"
-        factors = [f"({_moment(letter)})_{names[a]}{names[b]}" for letter, a, b in edges]
+        factors = [f"({_moment(letter, meaning)})_{names[a]}{names[b]}" for letter, a, b in edges]
         factors += [f"({_end(vector, meaning)})_{names[v]}" for vector, v in legs]
         return f"Σ_{''.join(names[v] for v in sorted(vertices))} {' '.join(factors)}"
     if kind == "cumulant4":
@@ -74,14 +78,16 @@ def generator_text(generator: Generator, meaning: Meaning) -> str:
     return f"T_{generator[1]}"
 
 
-def _moment(letter: str) -> str:
-    return _MOMENTS.get(letter, f"W {letter} Wᵀ")
+def _moment(letter: str, meaning: Meaning) -> str:
+    text = _MOMENTS.get(letter, f"W {letter} Wᵀ")
+    # A tilde marks a covariance of the representation where P and M would be read as second moments.
+    return text + "\u0303" if meaning.centred and meaning.has_mean and len(text) == 1 else text
 
 
-def _word(word: tuple[str, ...]) -> str:
+def _word(word: tuple[str, ...], meaning: Meaning) -> str:
     pieces = []
     for letter, run in groupby(word):
-        length, moment = len(list(run)), _moment(letter)
+        length, moment = len(list(run)), _moment(letter, meaning)
         wrapped = f"({moment})" if " " in moment and len(word) > 1 else moment
         pieces.append(wrapped if length == 1 else f"{wrapped}{superscript(length)}")
     return " ".join(pieces)
