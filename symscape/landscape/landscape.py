@@ -98,20 +98,17 @@ class Landscape:
         return sympy_form(*self.display)
 
     def part(self, degree: int) -> Landscape:
-        """Return the homogeneous part of one degree in W, again a landscape. Raises InputError beyond the order."""
+        """Return the homogeneous part of one degree in W, again a landscape, exact as such.
+
+        Raises InputError beyond the order.
+        """
         if isinstance(degree, bool) or not isinstance(degree, int):
             raise InputError(f"part({degree!r}): the degree is an integer, such as 4")
         if degree < 0 or degree > self.order:
             raise InputError(f"part({degree}): the landscape has order {self.order}")
-        return Landscape(
-            self.loss,
-            self.data,
-            self.bias,
-            self.polynomial.part(degree),
-            self._plan,
-            self._degrees_assumed,
-            self.is_exact,
-        )
+        # Homogeneous, so nothing was cut off from it: a part is exact as it stands.
+        assumed = self._degrees_assumed & {degree}
+        return Landscape(self.loss, self.data, self.bias, self.polynomial.part(degree), self._plan, assumed, exact=True)
 
     @staticmethod
     def degree_of(monomial: Monomial) -> int:

@@ -132,7 +132,7 @@ class LatexWriter:
 def _coefficient(coefficient: sp.Expr) -> tuple[str, str]:
     """Return (sign, LaTeX of the absolute value): the sign is drawn out of every term when all terms share it."""
     sign = ""
-    if coefficient.could_extract_minus_sign():
+    if not coefficient.is_Add and coefficient.could_extract_minus_sign():
         sign, coefficient = "-", -coefficient
     text = sp.latex(coefficient)
     if coefficient.is_Add:

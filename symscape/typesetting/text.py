@@ -28,7 +28,7 @@ def polynomial_text(terms: Iterable[tuple[Monomial, sp.Expr]], meaning: Meaning)
     text = ""
     for monomial, coefficient in terms:
         sign = "+"
-        if coefficient.could_extract_minus_sign():
+        if not coefficient.is_Add and coefficient.could_extract_minus_sign():
             sign, coefficient = "-", -coefficient
         factor = str(coefficient)
         body = " ".join(
