@@ -97,7 +97,7 @@ NO_SERIES = {
         for name, expr, quote in (
             ("a norm", sp.sqrt(sqnorm(x)), "sqrt(|f(x)|^2)"),
             ("log of a norm", sp.log(sqnorm(x)), "log(|f(x)|^2)"),
-            ("a reciprocal", 1 / dot(x, chi), "1/f(x).f(chi)"),
+            ("a reciprocal", 1 / dot(x, chi), "1/(f(x).f(chi))"),
             ("an absolute value", sp.Abs(dot(x, xp)), "Abs(f(x).f(x'))"),
             ("a hinge", sp.Max(0, dot(x, chi)), "Max(0, f(x).f(chi))"),
             ("a sign", sp.sign(dot(x, xp)), "sign(f(x).f(x'))"),
@@ -181,7 +181,7 @@ LANGUAGE = {
     "the anchor before the copies": Bad(
         lambda: landscape(E(E(total(dot(x, chi) ** 2, over=chi, n=3), over=x), over=chi)),
         ss.ConditionalExpectationError,
-        "E_{x}[sum_{3 copies of chi} f(x).f(chi)**2]",
+        "E_{x}[sum_{3 copies of chi} (f(x).f(chi))**2]",
         "integrate the copies in the same E",
     ),
     "copies of copies": Bad(

@@ -119,6 +119,10 @@ BAD = [
     (("derive", "dot(x, xp)"), "never integrated"),
     (("derive", "--file", "no-such-file"), "no-such-file"),
     (("deriv", "infonce"), "deriv"),
+    (("derive", "infonce", "--latex", "--json"), "--latex and --json"),
+    (("derive", "infonce", "--set", "tau=1", "--set", "tau=2"), "given twice"),
+    (("derive", "infonce", "--seed", "-1"), "--seed"),
+    (("derive", "infonce", "--file", "x"), "both 'infonce' and --file x"),
 ]
 
 
@@ -135,6 +139,36 @@ def test_an_empty_file_is_told(monkeypatch, capsys, tmp_path):
     (tmp_path / "empty").write_text(" \n")
     status, _, err = run(monkeypatch, capsys, "derive", "--file", str(tmp_path / "empty"))
     assert status == 2 and "empty" in err
+
+
+def in_a_process(*words, prepare=""):
+    """Run the command in a process of its own."""
+    code = f"import sys\nfrom symscape.cli import app\n{prepare}\nsys.argv = ['symscape', *{list(words)}]\napp.main()"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_failed_check_ends_with_status_1():
+    """Exit status 1 when the landscape does not agree with the sampled loss: here one of another loss is planted."""
+    planted = (
+        "from symscape import InfoNCE, landscape\nright = app.check_on_digits\n"
+        "app.check_on_digits = lambda loss, **k: right(loss, land=landscape(InfoNCE(tau=2)), draws=12, **k)"
+    )
+    failed = in_a_process("derive", "infonce", prepare=planted)
+    assert failed.returncode == 1 and "does NOT agree" in failed.stdout
+    assert in_a_process("derive", "infonce", "--no-check", prepare=planted).returncode == 0
+
+
+def test_an_interruption_ends_with_status_130():
+    """Ctrl-C during the check says so in one line, without a traceback."""
+    planted = "def stop(*a, **k): raise KeyboardInterrupt\napp.check_on_digits = stop"
+    stopped = in_a_process("derive", "spectral", prepare=planted)
+    assert stopped.returncode == 130 and stopped.stderr.strip() == "symscape: interrupted"
+
+
+def test_output_survives_a_poor_encoding():
+    """A terminal that cannot print a superscript gets the rest."""
+    poor = in_a_process("derive", "spectral", "--no-check", prepare="sys.stdout.reconfigure(encoding='ascii')")
+    assert poor.returncode == 0 and "-2 Tr M + Tr P" in poor.stdout
 
 
 def test_the_command_is_installed():

@@ -17,9 +17,9 @@ TABLE = [
     (ss.BarlowTwins(), (True, True, False, True, False, INF)),
     (ss.BarlowTwins(lambda_=0.005), (True, True, False, False, False, INF)),
     (ss.BarlowTwins(epsilon=0), (False, False, True, False, True, None)),
-    (ss.BarlowTwins.symbolic(), (False, True, False, False, True, 4)),
-    (ss.VICReg(), (False, True, False, False, True, 4)),
-    (ss.VICReg.symbolic(), (False, True, False, False, True, 4)),
+    (ss.BarlowTwins.symbolic(), (False, True, False, False, True, INF)),
+    (ss.VICReg(), (False, True, False, False, True, INF)),
+    (ss.VICReg.symbolic(), (False, True, False, False, True, INF)),
 ]
 
 

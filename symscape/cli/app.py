@@ -5,6 +5,7 @@ Exit status: 0 on success, 1 when a check fails, 2 on bad input, which is told i
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -21,7 +22,8 @@ from symscape.losses.catalogue import CATALOGUE, find_loss, make_loss, parameter
 from symscape.losses.loss import CatalogueLoss, Loss
 from symscape.losses.parser import parse_loss, parse_setting
 from symscape.probability.data_models import CumulantViews, DataModel, GaussianViews, MixtureViews
-from symscape.sampling.digits_check import DigitsCheck, check_on_digits
+from symscape.sampling.check_result import DigitsCheck
+from symscape.sampling.digits_check import check_on_digits
 from symscape.sampling.noisy_views import with_values
 
 app = typer.Typer(
@@ -81,10 +83,17 @@ def derive(
     latex: Annotated[bool, typer.Option("--latex", help="Print the derivation in LaTeX and nothing else.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
     check: Annotated[bool, typer.Option(help="Check the landscape on the handwritten digits.")] = True,
-    seed: Annotated[int, typer.Option(help="Seed of the check.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the check.")] = 0,
 ) -> None:
     """Derive the landscape of a loss: the steps, the Hessian at the origin, LaTeX, and a check on real data."""
-    values = dict(parse_setting(text) for text in settings or [])
+    if latex and as_json:
+        raise InputError("derive: --latex and --json each print one thing; give one of them")
+    values: dict[str, Any] = {}
+    for text in settings or []:
+        name, value = parse_setting(text)
+        if name in values:
+            raise InputError(f"derive: --set {name}=... is given twice")
+        values[name] = value
     chosen, numeric = _chosen_loss(loss, file, values, symbolic)
     if data not in DATA_MODELS:
         raise UnknownNameError(f"--data {data}: unknown data model; known: {', '.join(DATA_MODELS)}")
@@ -98,12 +107,12 @@ def derive(
     if check:
         why_not = _why_no_check(numeric, order, land)
         if not why_not and numeric is not None:
-            progress = None if as_json else report.progress()
-            checked = check_on_digits(numeric, order=order, rng=np.random.default_rng(seed), progress=progress)
+            with report.progress(not as_json) as progress:
+                checked = check_on_digits(numeric, order=order, rng=np.random.default_rng(seed), progress=progress)
     if as_json:
         typer.echo(json.dumps(record.landscape_record(land, checked), indent=2))
     else:
-        report.print_check(checked, why_not, numeric)
+        report.print_check(checked, why_not, numeric, bool(set(chosen.parameters) - {"d_1"}))
     _leave(checked)
 
 
@@ -115,19 +124,21 @@ def _leave(checked: DigitsCheck | None) -> None:
 def _chosen_loss(text: str, file: Path | None, values: dict[str, Any], symbolic: bool) -> tuple[Loss, Loss | None]:
     """Return the loss to derive, and the same with numbers only for the check (None when numbers are missing)."""
     if bool(text) == bool(file):
-        raise InputError("derive: give a loss of the catalogue, an expression, or --file with an expression")
+        given = f"both {text!r} and --file {file}" if text else "none of them"
+        raise InputError(f"derive: give a loss of the catalogue, an expression, or --file with one; given: {given}")
     if file is not None:
         text = _read_expression(file)
     if file is None and not any(c in text for c in "()*/"):
         kind = find_loss(text)
         plain = make_loss(text, values)
-        chosen: Loss = _symbolic_where_unset(kind, values) if symbolic else plain
+        wanted = _symbolic_where_unset(kind, values) if symbolic else plain
         defaults = parameter_defaults(kind)
-        numbers = {
-            name: defaults[name] if getattr(value, "free_symbols", None) else value
-            for name, value in plain.settings.items()
-        }
-        return chosen, kind(**numbers)
+        numbers = {}
+        for name, value in wanted.settings.items():
+            symbolic_value = bool(getattr(value, "free_symbols", None))
+            # A symbolic number of negatives is checked at a finite one, where every term of it counts.
+            numbers[name] = (4 if name == "n" else defaults[name] or 1) if symbolic_value else value
+        return wanted, kind(**numbers)
     parsed = parse_loss(text, name="your loss")
     unknown = sorted(set(values) - {name.rstrip("_") for name in parsed.parameters} - set(parsed.parameters))
     if unknown:
@@ -166,15 +177,17 @@ def _why_no_check(numeric: Loss | None, order: int, land: Any) -> str:
 
 def main() -> None:
     """Run the command; errors of input go to standard error in one line, with exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot print P² still gets the rest
     try:
-        app(standalone_mode=False)
+        status = app(standalone_mode=False) or 0
     except SymscapeError as error:
         _fail(str(error))
     except typer.Exit as error:
-        sys.exit(error.exit_code)
+        status = error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        print("symscape: interrupted", file=sys.stderr)
-        sys.exit(130)
+        status = 130
     except BrokenPipeError:
         sys.exit(0)
     except Exception as error:
@@ -182,7 +195,10 @@ def main() -> None:
         message = getattr(error, "format_message", None)
         if message is None:
             raise
-        _fail(f"{message()} Try: symscape --help")
+        _fail(f"{message().rstrip('.')}. Try: symscape --help")
+    if status == 130:
+        print("symscape: interrupted", file=sys.stderr)
+    sys.exit(status)
 
 
 def _fail(message: str) -> None:

@@ -11,7 +11,7 @@ from symscape.landscape.facts import facts
 from symscape.landscape.landscape import Landscape
 from symscape.losses.catalogue import parameter_defaults
 from symscape.losses.loss import CatalogueLoss
-from symscape.sampling.digits_check import DigitsCheck
+from symscape.sampling.check_result import DigitsCheck
 from symscape.typesetting.text import polynomial_text
 
 
@@ -68,6 +68,7 @@ def _check_record(checked: DigitsCheck) -> dict[str, Any]:
         "draws": checked.draws,
         "rows": rows,
         "agrees": checked.agrees,
+        "conclusive": checked.conclusive,
         "good_up_to_trace_P": checked.good_up_to,
         "says": checked.sentence(),
     }

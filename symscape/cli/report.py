@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import sympy as sp
 from rich.console import Console
@@ -14,7 +15,7 @@ from symscape.landscape.facts import Facts, facts
 from symscape.landscape.landscape import Landscape
 from symscape.losses.catalogue import parameter_defaults
 from symscape.losses.loss import CatalogueLoss, Loss
-from symscape.sampling.digits_check import DigitsCheck
+from symscape.sampling.check_result import DigitsCheck
 
 
 def _console(stderr: bool = False) -> Console:
@@ -54,23 +55,34 @@ def print_losses(losses: Iterable[type[CatalogueLoss]]) -> None:
 
 def _heading(console: Console, text: str) -> None:
     console.print()
-    console.print(Text(text, style="bold"))
+    console.print(Text(text, style="bold"), soft_wrap=True)
 
 
 def _line(console: Console, text: str, indent: int = 2) -> None:
     console.print(Text(" " * indent + text), soft_wrap=True)
 
 
+def _legend(land: Landscape) -> list[str]:
+    """Return what the symbols of a landscape stand for."""
+    model = "f = W phi" + " + b" * land.bias
+    if land.data.has_mean and land.data.components(land.bias)[0].mean != "mean":
+        return [
+            f"with {model}; class c has probability pi_c, mean m_c, covariances Sigma_c of a view and A_c of two views"
+        ]
+    said = [f"with P = W Sigma Wᵀ, M = W A_0 Wᵀ, Sigma = E[phi(x) phi(x)ᵀ], A_0 = E[phi(x) phi(x')ᵀ], {model}"]
+    if land.display[1].centred and land.display[1].has_mean:
+        said.append("P\u0303 = W (Sigma - mean meanᵀ) Wᵀ and M\u0303 = W (A_0 - mean meanᵀ) Wᵀ, P and M about the mean")
+    if land.data.cumulants:
+        said.append("κ[uv|st] is the sum over outputs a, b of the joint cumulant of f_a(u), f_a(v), f_b(s), f_b(t)")
+    return said
+
+
 def print_derivation(land: Landscape) -> None:
     """Print the loss, the steps, the landscape, the Hessian at the origin, the assumptions and the LaTeX."""
     console = _console()
     console.print(Text(f"{land.loss!r}", style="bold"), soft_wrap=True)
-    if land.display[1].centred and land.display[1].has_mean:
-        _line(
-            console,
-            "P\u0303 = W (Sigma - mean meanᵀ) Wᵀ and M\u0303 = W (A_0 - mean meanᵀ) Wᵀ are P and M about the mean",
-        )
-    _line(console, "with P = W Sigma Wᵀ = E[f(x) f(x)ᵀ], M = W A_0 Wᵀ = E[f(x) f(x')ᵀ], f = W phi" + " + b" * land.bias)
+    for text in _legend(land):
+        _line(console, text)
     if isinstance(land.loss, CatalogueLoss):
         _line(console, fact_words(facts(land.loss)))
     _heading(console, "Derivation" + (" (its steps to order 4)" if land.order > 4 else ""))
@@ -90,10 +102,12 @@ def print_derivation(land: Landscape) -> None:
     _line(console, land.latex("PM"))
 
 
-def progress() -> Callable[[int, int], None] | None:
-    """Return a callback that shows progress on standard error; None when that is no terminal."""
-    if not _console(stderr=True).is_terminal:
-        return None
+@contextmanager
+def progress(wanted: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Yield a callback that shows progress on standard error; None when that is no terminal. Cleans up when interrupted."""
+    if not (wanted and _console(stderr=True).is_terminal):
+        yield None
+        return
     bar = Progress(
         TextColumn("checking on digits"),
         BarColumn(),
@@ -103,24 +117,20 @@ def progress() -> Callable[[int, int], None] | None:
     )
     task = bar.add_task("draws", total=None)
 
-    def update(done: int, of: int) -> None:
-        if done == 1:
-            bar.start()
-        bar.update(task, completed=done, total=of)
-        if done == of:
-            bar.stop()
-
-    return update
+    with bar:
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
-def print_check(checked: DigitsCheck | None, why_not: str, loss: Loss | None) -> None:
-    """Print the check on digits as a table, and what it says."""
+def print_check(checked: DigitsCheck | None, why_not: str, loss: Loss | None, symbols: bool) -> None:
+    """Print the check on digits as a table, and what it says; ``symbols``: the derived loss has some."""
     console = _console()
     if checked is None:
         if why_not:
             _heading(console, why_not)
         return
-    _heading(console, f"Check on the handwritten digits: {loss!r}")
+    _heading(
+        console, f"Check on the handwritten digits: {loss!r}" + (", numbers in place of symbols" if symbols else "")
+    )
     _line(
         console,
         f"two noisy views (noise {checked.noise}) of 1797 x 64 pixels, W a random {checked.d1} x 64 matrix, "
@@ -145,5 +155,3 @@ def print_check(checked: DigitsCheck | None, why_not: str, loss: Loss | None) ->
         + (" κ: the joint fourth cumulants of the digits, which Gaussian views lack." if with_cumulants else ""),
     )
     _line(console, checked.sentence())
-    if not checked.agrees:
-        console.print(Text("  The landscape does NOT agree with the sampled loss.", style="bold red"))

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from symscape.typesetting.latex import visible_width
+
+#: A left side with more visible signs than this stands on a row of its own.
+LONG = 35
+
 
 @dataclass(frozen=True)
 class DerivationStep:
@@ -22,7 +27,9 @@ class DerivationStep:
         return " ".join(self.lines)
 
     def rows(self) -> list[str]:
-        """Return the rows of an align environment."""
+        """Return the rows of an align environment; a long left side stands on a row of its own."""
+        if visible_width(self.left) > LONG or visible_width(self.left + self.lines[0]) > 2 * LONG:
+            return [rf"& {self.left}", rf"& \quad = {self.lines[0]}", *(rf"& \qquad {line}" for line in self.lines[1:])]
         return [f"{self.left} ={{}}& {self.lines[0]}", *(rf"& {line}" for line in self.lines[1:])]
 
 

@@ -70,7 +70,7 @@ class OriginHessian:
             said.append(f"The mean of the representation enters as {-self.coefficients['mean', 'mean']} |{vector}|^2.")
         data, augmentation = self.data, self.augmentation
         if not self.coefficients:
-            return ["The quadratic part vanishes: the origin is decided by the quartic part."]
+            return ["The quadratic part vanishes: higher parts decide about the origin."]
         if data.is_positive:
             said.append(f"Data variation A_0 enters B with coefficient {data} > 0: it drives W away from the origin.")
         elif data.is_negative:

@@ -19,7 +19,7 @@ from symscape.landscape.expansion import Expansion, check_order
 from symscape.landscape.hessian import OriginHessian
 from symscape.losses.loss import Loss
 from symscape.probability.data_models import CumulantViews, DataModel, GaussianViews
-from symscape.typesetting.latex import LatexWriter
+from symscape.typesetting.latex import LatexWriter, visible_width
 from symscape.typesetting.symbols import Meaning
 from symscape.typesetting.sympy_form import sympy_form
 from symscape.typesetting.text import polynomial_text, superscript
@@ -64,6 +64,11 @@ class Landscape:
     def order(self) -> int:
         """The highest degree in W that was kept."""
         return self.polynomial.order
+
+    @property
+    def has_branches(self) -> bool:
+        """Whether a Max, Min or absolute value was expanded in the branch that is active at W = 0."""
+        return any(isinstance(step, steps.Branch) for step in self._plan.root.walk())
 
     @property
     def _scalars(self) -> Scalars:
@@ -165,7 +170,7 @@ class Landscape:
     @cached_property
     def assumptions(self) -> tuple[Assumption, ...]:
         """The ledger: what the landscape assumes, and which of its terms need it."""
-        found = [Assumption(f"{regime} (the regime at W = 0)", ()) for regime in self._plan.regimes]
+        found = [Assumption(regime, ()) for regime in self._plan.regimes]
         present = {d for d in self.polynomial.parts if d}
         lowest, dropped = self._needs_distribution
         resting = {d for d in present | self._degrees_assumed if lowest is not None and lowest <= d <= self.order}
@@ -197,7 +202,10 @@ class Landscape:
         lowest, _ = self._needs_distribution
         if lowest is not None and lowest <= self.order:
             return lowest - 2
-        return float("inf") if self.is_exact else self.order
+        # Expectations of quadratic forms alone need second moments at every order, whatever functions stand around them.
+        averages = [step for step in self._plan.root.walk() if isinstance(step, steps.Average)]
+        quadratic = all(polynomial_degree(step.children[0]) == 2 for step in averages)
+        return float("inf") if self.is_exact or quadratic else self.order
 
     @cached_property
     def steps(self) -> Derivation:
@@ -220,7 +228,9 @@ class Landscape:
         from symscape.programs.landscape_function import LandscapeFunction, argument_name
 
         terms, meaning = self.display
-        accepted = {argument_name(name) for name in self.loss.parameters}
+        accepted = {argument_name(name) for name in self.loss.parameters} | (
+            {"kappa"} if self.data.cumulants else set()
+        )
         for component in self.data.components(self.bias):
             accepted |= {argument_name(component.letter(view.moment)) for view in self.loss.views}
             accepted |= {argument_name(component.letter(view.cross)) for view in self.loss.views}
@@ -286,6 +296,14 @@ def dropped_cumulants(land: Landscape) -> list[tuple[Monomial, sp.Expr]]:
     return [(m, c) for m, c in general.terms if any(g[0].startswith("cumulant") for g in m)]
 
 
+def _loss_lines(loss: Loss) -> list[str]:
+    """Return the terms of a loss in LaTeX, a line each where the whole is long."""
+    if visible_width(loss.latex()) <= 60:
+        return [loss.latex()]
+    lines = [sp.latex(term) for term in loss.expr.as_ordered_terms()]
+    return lines[:1] + [line if line.startswith("-") else f"+ {line}" for line in lines[1:]]
+
+
 def _derivation(land: Landscape) -> Derivation:
     """Expand once more, at order 4 at most, writing down what each expectation and logarithm gives."""
     order = min(land.order, 4)
@@ -298,7 +316,7 @@ def _derivation(land: Landscape) -> Derivation:
     def add(rule: str, left: str, lines: list[str], text: str) -> None:
         made.append(DerivationStep(len(made) + 1, rule, left, tuple(lines), text))
 
-    add("The loss", r"\mathcal{L}", [land.loss.latex()], f"L = {land.loss.expr}")
+    add("The loss", r"\mathcal{L}", _loss_lines(land.loss), f"L = {land.loss.expr}")
     seen: set[sp.Expr] = set()
 
     def record(step: steps.Step, polynomial: Polynomial, rule: str) -> None:

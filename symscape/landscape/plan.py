@@ -107,11 +107,11 @@ class CoordinateSum(Step):
 
 @dataclass
 class Plan:
-    """The root step with the assumptions that choosing a regime at W = 0 needed, as SymPy relations."""
+    """The root step with what choosing a branch at W = 0, and a radius of convergence, assume: sentences."""
 
     root: Step
     order: int
-    regimes: list[sp.Basic] = field(default_factory=list)
+    regimes: list[str] = field(default_factory=list)
 
     def scalars(self) -> list[sp.Expr]:
         """Return every scalar that the expansion will convert."""
@@ -200,6 +200,7 @@ class _Planner:
             raise self._singular(expr, f"the power {exponent} of 0")
         if child.origin.is_negative and not exponent.is_Integer:
             raise self._not_real(expr, child.origin**exponent)
+        self._converges(expr, base, child.origin)
         scalars = (exponent, self._scalar(expr, 1 / child.origin))
         return Power(expr, self._scalar(expr, child.origin**exponent), (child,), scalars)
 
@@ -231,9 +232,9 @@ class _Planner:
             gap = sp.simplify(sign * (best.origin - other.origin))
             if gap.is_zero or gap == 0:
                 raise self._singular(expr, "a kink")
-            regime = sp.Gt(gap, 0)
-            if not gap.is_positive and regime not in self.plan.regimes:
-                self.plan.regimes.append(regime)
+            if not gap.is_positive:
+                self._assume(f"{sp.Gt(gap, 0)} (the regime at W = 0)")
+        self._assume(f"the series is that of {best.source}, the branch of {expr} that is active at W = 0")
         return Branch(expr, best.origin, (best,))
 
     def _absolute_value(self, expr: sp.Expr) -> Step:
@@ -243,8 +244,8 @@ class _Planner:
             raise self._singular(expr, "a kink")
         if child.origin.is_negative:
             child = self.step(-expr.args[0])
-        elif not child.origin.is_positive and (regime := sp.Gt(child.origin, 0)) not in self.plan.regimes:
-            self.plan.regimes.append(regime)
+        elif not child.origin.is_positive:
+            self._assume(f"{sp.Gt(child.origin, 0)} (the regime at W = 0)")
         return Branch(expr, child.origin, (child,))
 
     def _taylor(self, expr: sp.Expr) -> Step:
@@ -273,6 +274,15 @@ class _Planner:
         if value.has(sp.I) or value.is_real is False:
             raise self._not_real(expr, value)
         return value
+
+    def _assume(self, statement: str) -> None:
+        if statement not in self.plan.regimes:
+            self.plan.regimes.append(statement)
+
+    def _converges(self, expr: sp.Expr, base: sp.Expr, origin: sp.Expr) -> None:
+        """Say how far the series of a power or logarithm of output moments converges; others are asymptotic anyway."""
+        if base.has(Entry) and not base.has(Dot, SqDist, WeightNorm) and scaling_degree(sp.expand(base - origin)) == 2:
+            self._assume(f"the series of {expr} converges for |{sp.expand(base - origin)}| < {origin} only")
 
     def _not_real(self, expr: sp.Expr, value: sp.Expr) -> NotAnalyticError:
         return NotAnalyticError(

@@ -17,6 +17,7 @@ from typing import Any
 
 import sympy as sp
 from sympy.core.symbol import Str
+from sympy.printing.precedence import PRECEDENCE
 
 from symscape.algebra.atoms import exact
 from symscape.errors import ConditionalExpectationError, InputError
@@ -63,6 +64,11 @@ class Dot(Node):
     def _sympystr(self, printer: Any) -> str:
         u, v = self.args
         return f"|f({u})|^2" if u == v else f"f({u}).f({v})"
+
+    @property
+    def precedence(self) -> int:
+        """How tightly the printed form binds: f(u).f(v) is put in brackets in a power."""
+        return PRECEDENCE["Atom"] if self.args[0] == self.args[1] else PRECEDENCE["Mul"]
 
 
 class SqDist(Node):
@@ -114,7 +120,9 @@ class Total(Node):
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         expr, view, n = self.args
-        text = rf"\sum_{{{view._latex(printer)}=1}}^{{{printer._print(n)}}} {printer._print(expr)}"
+        name = view._latex(printer)
+        copy = printer._print(expr).replace(f"f({name})", f"f({name}_{{j}})")
+        text = rf"\sum_{{j=1}}^{{{printer._print(n)}}} {copy}"
         return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
 
     def _sympystr(self, printer: Any) -> str:

@@ -11,6 +11,9 @@ from symscape.errors import InputError, UnboundViewError
 from symscape.losses.language import Node, free_outputs, free_views, weight_norm
 from symscape.probability.views import View
 
+#: Names that a compiled landscape takes as arguments, which no parameter may have.
+RESERVED = frozenset({"W", "A_0", "A0", "Sigma", "mean", "kappa", "params"})
+
 
 class Loss:
     """A loss: ``Loss(expr, name=...)`` of any expression of the language. Losses add, and multiply by scalars.
@@ -43,6 +46,11 @@ class Loss:
             )
         if expr.has(sp.oo, -sp.oo, sp.zoo, sp.nan, sp.I):
             raise InputError(f"Loss({expr}): the expression is not finite and real")
+        taken = sorted({str(symbol) for symbol in expr.free_symbols} & RESERVED)
+        if taken:
+            raise InputError(
+                f"Loss({expr}): the name {taken[0]} of a symbol is taken by a matrix or argument; choose another"
+            )
         self._expr = expr
         self._name = str(name)
 

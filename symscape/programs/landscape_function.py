@@ -108,11 +108,17 @@ class LandscapeFunction:
             if bias is None:
                 raise UnknownNameError(f"{self!r}: the argument b, the bias, is missing")
             bias = _real("b", bias)
+            if bias.shape == weights.shape[-2:-1]:
+                bias = np.broadcast_to(bias, weights.shape[:-1])
             if bias.shape != weights.shape[:-1]:
                 raise MomentsError(
                     f"b has shape {bias.shape}; with W of shape {weights.shape} it is {weights.shape[:-1]}"
                 )
         kappa: Cumulants | None = left.pop("kappa", None)
+        if kappa is not None and not self._cumulants and "kappa" not in self._accepted:
+            raise UnknownNameError(f"{self!r}: this landscape has no cumulants; derive it with data=CumulantViews()")
+        if kappa is not None and not hasattr(kappa, "value_and_gradient"):
+            raise InputError(f"{self!r}: kappa={kappa!r} does not evaluate cumulants; pass FourthCumulants({{...}})")
         if self._cumulants and kappa is None:
             raise UnknownNameError(f"{self!r}: the argument kappa is missing; see FourthCumulants")
         values = self._parameter_values(left, params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -37,10 +38,19 @@ class LatexWriter:
             text += f"{lead}{factor}{joint} {body}".rstrip() if factor else f"{lead}{body}"
         return text or "0"
 
-    def lines(self, terms: Sequence[tuple[Monomial, sp.Expr]], width: int = 4) -> list[str]:
-        """Return a long sum as lines of ``width`` terms; every line but the first starts with its sign."""
-        rows = [self.polynomial(terms[k : k + width]) for k in range(0, len(terms), width)] or ["0"]
-        return rows[:1] + [row if row.startswith("-") else f"+ {row}" for row in rows[1:]]
+    def lines(self, terms: Sequence[tuple[Monomial, sp.Expr]], width: int = 60, first: int = 60) -> list[str]:
+        """Return a long sum as lines of about ``width`` visible signs, the first of about ``first``.
+
+        Every line but the first starts with its sign.
+        """
+        rows: list[list[tuple[Monomial, sp.Expr]]] = [[]]
+        for term in terms:
+            room = first if len(rows) == 1 else width
+            if rows[-1] and visible_width(self.polynomial([*rows[-1], term])) > room:
+                rows.append([])
+            rows[-1].append(term)
+        lines = [self.polynomial(row) for row in rows]
+        return lines[:1] + [line if line.startswith("-") else f"+ {line}" for line in lines[1:]]
 
     def monomial(self, monomial: Monomial) -> str:
         """Return a product of words."""
@@ -127,6 +137,19 @@ class LatexWriter:
     def _factor(self, letter: str) -> str:
         moment = self._moment(letter)
         return rf"\left({moment}\right)" if " " in moment else moment
+
+
+def visible_width(text: str) -> int:
+    r"""Return about how many signs a formula shows: a command is one, a fraction as wide as its wider part.
+
+    >>> visible_width(r"\frac{n}{2 \tau^{2}} \, \operatorname{Tr}\left[P\right]")
+    8
+    """
+    fraction = re.compile(r"\\frac{((?:[^{}]|{[^{}]*})*)}{((?:[^{}]|{[^{}]*})*)}")
+    while fraction.search(text):
+        text = fraction.sub(lambda m: max(m.groups(), key=visible_width), text)
+    text = re.sub(r"\\(left|right|operatorname|lVert|mathbb|mathcal|,|!|;)", "", text)
+    return len(re.sub(r"[{}^_\s]", "", re.sub(r"\\[A-Za-z]+", "x", text)))
 
 
 def _coefficient(coefficient: sp.Expr) -> tuple[str, str]:
