@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_derive_prints_the_landscape_its_hessian_and_the_check(monkeypatch, caps
 def test_names_ignore_case_and_hyphens(monkeypatch, capsys, name):
     """Every loss of the catalogue is found under any spelling, and --symbolic keeps its parameters."""
     status, out, _ = run(monkeypatch, capsys, "derive", name, "--symbolic", "--no-check")
-    assert status == 0 and "Landscape around W = 0" in out
+    assert status == 0 and out.lower().startswith(name.lower().replace("-", "").replace("_", ""))
 
 
 def test_json_is_machine_readable(monkeypatch, capsys):
@@ -173,6 +174,6 @@ def test_output_survives_a_poor_encoding():
 
 def test_the_command_is_installed():
     """The console script runs and tells its version."""
-    code = "from symscape.cli.app import main; import sys; sys.argv = ['symscape', '--version']; main()"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    script = Path(sys.executable).parent / "symscape"
+    result = subprocess.run([script, "--version"], capture_output=True, text=True, check=False)
     assert result.returncode == 0 and result.stdout.startswith("symscape 0.")

@@ -5,6 +5,7 @@ rule, which averages the polynomials met here without error. On it L(tW) is a fi
 series in s = t^2 to s^2, an array of shape (3, ...), is exact.
 """
 
+import pickle
 from collections.abc import Callable
 from itertools import product
 from typing import NamedTuple
@@ -475,6 +476,60 @@ def test_the_ledger_says_what_needs_a_gaussian(name, order):
     assert_ledger(land, FREE[name][order // 2 - 2])
     with pytest.raises(AssertionError):
         assert_ledger(land, 3)
+
+
+def test_products_of_expectations_rest_on_what_they_multiply():
+    """E|f|^4 E|f|^2 is (Tr P)^3 + 2 Tr P Tr P^2 for a Gaussian and (Tr P)^3 at d0 = d1 = 1 for phi = +-1: it rests on the law,
+    although nothing of it shows at degree 4. Its parts say what the whole says."""
+    land = ss.landscape(ss.Loss(ss.E(ss.sqnorm(ss.anchor) ** 2) * ss.E(ss.sqnorm(ss.anchor))), order=6)
+    assert land.distribution_free_order == 4
+    assert any(row.degrees == (6,) and "Gaussian" in row.statement for row in land.assumptions)
+    mixed = ss.landscape(ss.Loss(ss.E(ss.sqnorm(ss.anchor) ** 2) * (1 + ss.E(ss.dot(ss.anchor, ss.positive)))), order=6)
+    assert mixed.distribution_free_order == 2
+    assert any("Gaussian" in row.statement for row in mixed.part(6).assumptions)
+    assert not any("Gaussian" in row.statement for row in mixed.part(2).assumptions)
+
+
+def test_landscapes_of_different_data_are_told_apart():
+    """X2: equal words are equal functions only where they mean the same: W Sigma W^T is not W (Sigma - mean mean^T) W^T."""
+    i = ss.outputs("i")
+    variance = ss.Loss(ss.output_sum(ss.P(i, i, centred=True), i))
+    mean = ss.GaussianViews(mean=True)
+    assert ss.landscape(variance) != ss.landscape(variance, data=mean)
+    assert ss.landscape(ss.VICReg()) != ss.landscape(ss.VICReg(), data=mean)
+    pair = ss.Loss(ss.E(ss.dot(ss.anchor, ss.negative)))
+    assert ss.landscape(pair, bias=True) != ss.landscape(pair, data=mean)
+    # Second moments alone: the same function, with or without a mean.
+    assert ss.landscape(ss.SpectralContrastive()) == ss.landscape(ss.SpectralContrastive(), data=mean)
+
+
+def test_views_with_a_cross_moment_of_their_own_are_not_exchanged():
+    """kappa[xx|xy] and kappa[xx|xx'] are different numbers when y has another cross moment with x."""
+    y = ss.View("y", of=ss.anchor, cross="B")
+    land = ss.landscape(
+        ss.Loss(
+            ss.E(ss.sqnorm(ss.anchor) * ss.dot(ss.anchor, y))
+            - ss.E(ss.sqnorm(ss.anchor) * ss.dot(ss.anchor, ss.positive))
+        ),
+        data=ss.CumulantViews(),
+    )
+    assert sum(g[0] == "cumulant4" for m, _ in land.terms for g in m) == 2
+
+
+def test_landscapes_do_not_change_and_travel():
+    """A landscape is a value: it cannot be set, and comes back equal from a pickle, parts too."""
+    land = ss.landscape(ss.InfoNCE.symbolic())
+    with pytest.raises(AttributeError, match="does not change"):
+        land.is_exact = True
+    for value in (land, land.part(4)):
+        assert pickle.loads(pickle.dumps(value)) == value
+
+
+def test_steps_with_a_mean_say_what_they_take_off():
+    """With a mean the steps are written in covariances, P and M with a tilde, and only the last in second moments."""
+    steps = list(ss.landscape(ss.SpectralContrastive(), data=ss.GaussianViews(mean=True)).steps)
+    assert "Tr M\u0303" in steps[1].text and "Tr P\u0303²" in steps[2].text
+    assert steps[-1].text == "L = -2 Tr M + Tr P²" and "second moments" in steps[-1].rule
 
 
 @every_loss

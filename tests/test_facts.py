@@ -38,6 +38,43 @@ def test_facts_of_the_catalogue(loss, expected):
     ) == expected
 
 
+x, xp, chi = ss.anchor, ss.positive, ss.negative
+i, j = ss.outputs("i j")
+
+
+@pytest.mark.parametrize(
+    ("expr", "invariant"),
+    [
+        (ss.E(ss.sqnorm(x)) - ss.E(ss.dot(x, chi)), True),
+        (ss.E(ss.sqnorm(x)) - ss.E(ss.dot(x, xp)), True),
+        (ss.output_sum((ss.P(i, j) - ss.M(i, j)) ** 2, i, j), True),
+        (ss.E(ss.sqnorm(x)) - 2 * ss.E(ss.dot(x, chi)), False),
+        (ss.output_sum((ss.P(i, j) - 2 * ss.M(i, j)) ** 2, i, j), False),
+        (ss.output_sum(ss.P(i, i), i) - ss.E(ss.sqnorm(x)), False),
+    ],
+    ids=["variance", "invariance", "P - M", "2 for 1", "P - 2M", "two forms of Tr P"],
+)
+def test_shift_invariance_of_moments(expr, invariant):
+    """E c.f(u) is one number for every view; where the form does not show that shifts cancel, the answer is no."""
+    assert ss.facts(ss.Loss(expr)).shift_invariant is invariant
+
+
+@pytest.mark.parametrize(
+    ("loss", "invariant"),
+    [
+        (ss.VICReg(nu=0, epsilon=0.5), False),
+        (ss.Loss(ss.output_sum(sp.Max(0, sp.Rational(1, 2) - sp.sqrt(ss.P(i, i) + sp.Rational(1, 100))), i)), False),
+        (ss.Loss(ss.output_sum(ss.P(i, i), i) / (ss.E(ss.sqnorm(x)) + 1)), True),
+        (ss.Loss(ss.output_sum(ss.P(i, i), i) / (ss.E(ss.sqnorm(x)) - 1)), True),
+        (ss.Loss(ss.output_sum(ss.P(i, j) ** 2, i, j)), True),
+    ],
+    ids=["VICReg, no covariance", "hinge", "quotient", "quotient - 1", "Tr P^2"],
+)
+def test_rotation_invariance_is_tried_at_large_and_small_moments(loss, invariant):
+    """A hinge that is switched off at large moments is still not rotation-invariant; traces are."""
+    assert ss.facts(loss).rotation_invariant is invariant
+
+
 def test_weight_decay_ends_scale_invariance():
     """Adding gamma ||W||^2 to a scale-invariant loss leaves it neither scale-invariant nor analytic at W = 0."""
     found = ss.facts(ss.NTXent() + ss.WeightDecay(sp.Symbol("gamma", positive=True)))

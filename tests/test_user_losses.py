@@ -607,6 +607,15 @@ def test_symbols_of_one_name_take_one_value():
     assert np.isclose(f(W, t=T, **given), T * (Tr(P) + Tr(P, P)))
 
 
+@pytest.mark.parametrize("small", [1e-9, 1e-14])
+def test_roots_in_denominators_keep_their_precision(small):
+    """1 / (1 + sqrt(1 + a)) is 1/2 - a/8 + ...: not compiled as (sqrt(1 + a) - 1) / a, which loses every digit."""
+    scalar = sp.Symbol("a", positive=True)
+    W, given, P = copies_by_hand()
+    f = landscape(E(sqnorm(x)) / (1 + sp.sqrt(1 + scalar))).numpy()
+    assert np.isclose(f(W, a=small, **given), Tr(P) * (0.5 - small / 8), rtol=1e-12)
+
+
 def test_a_removable_singularity_is_none():
     """sinc is analytic at 0: sin(e) / e = 1 - e^2 / 6 + ...."""
     W, given, P = copies_by_hand()

@@ -3,7 +3,9 @@
 Two rings serve two needs. While a derivation runs, coefficients live in a polynomial ring Q[t, 1/q] with one generator
 per transcendental or root t (see `symscape.algebra.atoms`) and one per irreducible denominator q, so that a product never
 computes a common divisor. At the end every coefficient is brought to the normal form numerator / (product of powers of the
-q): roots reduced by their relation, the q cancelled. Two coefficients are equal when their normal forms are.
+q): roots reduced by their relation, the q cancelled. A root stays in a denominator, where it is well conditioned, so two
+coefficients are equal when the numerator of their difference is zero. Not seen: identities between nested roots, such as
+sqrt(3 + 2 sqrt(2)) = 1 + sqrt(2), and between functions that are kept as they stand, such as sin and cos.
 """
 
 from __future__ import annotations
@@ -119,24 +121,25 @@ class Scalars:
 
     def _reduced(self, numerator: PolyElement, denominator: PolyElement) -> tuple[PolyElement, PolyElement]:
         numerator, denominator = self._reduce_roots(numerator), self._reduce_roots(denominator)
-        for generator, (order, _) in self._relations.items():
-            if order == 2 and denominator.degree(generator) == 1:
-                conjugate = denominator.compose(generator, -generator)
-                numerator = self._reduce_roots(numerator * conjugate)
-                denominator = self._reduce_roots(denominator * conjugate)
         return numerator.cancel(denominator)
 
     def _reduce_roots(self, element: PolyElement) -> PolyElement:
-        for generator, (order, radicand) in self._relations.items():
-            place = self._base.gens.index(generator)
-            while element.degree(generator) >= order:
-                result = self._base.zero
-                for monomial, value in element.terms():
-                    times, rest = divmod(monomial[place], order)
-                    lowered = self._base.from_dict({(*monomial[:place], rest, *monomial[place + 1 :]): value})
-                    result += lowered * radicand**times
-                element = result
+        """Lower every root below its order; the radicand of one may hold another, so until nothing is left to lower."""
+        high = self._too_high(element)
+        while high is not None:
+            order, radicand = self._relations[high]
+            place = self._base.gens.index(high)
+            result = self._base.zero
+            for monomial, value in element.terms():
+                times, rest = divmod(monomial[place], order)
+                lowered = self._base.from_dict({(*monomial[:place], rest, *monomial[place + 1 :]): value})
+                result += lowered * radicand**times
+            element = result
+            high = self._too_high(element)
         return element
+
+    def _too_high(self, element: PolyElement) -> PolyElement | None:
+        return next((g for g, (order, _) in self._relations.items() if element.degree(g) >= order), None)
 
     # Out of the ring
 

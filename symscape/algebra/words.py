@@ -121,6 +121,18 @@ def degree(generator: Generator) -> int:
     raise ValueError(f"degree({generator!r}): unknown kind of generator")
 
 
+def names_of(generator: Generator) -> tuple[str, ...]:
+    """Return every letter, view and vector that a generator names."""
+    kind = generator[0]
+    if kind == "tr":
+        return generator[1]
+    if kind == "form":
+        return (generator[1], *generator[2], generator[3])
+    if kind == "graph":
+        return (*(edge[0] for edge in generator[1]), *(leg[0] for leg in generator[2]))
+    return ends(generator)
+
+
 def product(left: Monomial, right: Monomial) -> Monomial:
     """Return the product of two monomials, each a sorted tuple of generators with repetitions."""
     if not left:

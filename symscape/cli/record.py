@@ -7,6 +7,7 @@ from typing import Any
 
 import sympy as sp
 
+from symscape.errors import InputError
 from symscape.landscape.facts import facts
 from symscape.landscape.landscape import Landscape
 from symscape.losses.catalogue import parameter_defaults
@@ -45,15 +46,20 @@ def landscape_record(land: Landscape, checked: DigitsCheck | None) -> dict[str, 
             }
             for monomial, coefficient in terms
         ],
-        "hessian": {
-            "B": sp.sstr(land.hessian.B),
-            "coefficients": {letter: str(c) for letter, c in land.hessian.coefficients.items()},
-            "says": land.hessian.sentences(),
-        },
+        "hessian": _hessian_record(land),
         "assumptions": [{"statement": a.statement, "degrees": list(a.degrees)} for a in land.assumptions],
         "steps": [{"rule": s.rule, "left": s.left, "right": s.right} for s in land.steps],
         "check": None if checked is None else _check_record(checked),
     }
+
+
+def _hessian_record(land: Landscape) -> dict[str, Any]:
+    try:
+        hessian = land.hessian
+    except InputError as error:
+        return {"B": None, "coefficients": {}, "says": [str(error)]}
+    keys = {key if isinstance(key, str) else " ".join(key): str(c) for key, c in hessian.coefficients.items()}
+    return {"B": sp.sstr(hessian.B), "coefficients": keys, "says": hessian.sentences()}
 
 
 def _check_record(checked: DigitsCheck) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from symscape.errors import InputError
 from symscape.landscape.facts import Facts, facts
 from symscape.landscape.landscape import Landscape
 from symscape.losses.catalogue import parameter_defaults
@@ -92,9 +93,14 @@ def print_derivation(land: Landscape) -> None:
     _heading(console, f"Landscape around W = 0, {'exact' if land.is_exact else f'to order {land.order}'}")
     _line(console, f"L = {land}")
     _heading(console, "Hessian at the origin: the quadratic part is -Tr(W B Wᵀ)")
-    _line(console, f"B = {sp.sstr(land.hessian.B)}")
-    for sentence in land.hessian.sentences():
-        _line(console, sentence)
+    try:
+        hessian = land.hessian
+    except InputError as error:
+        _line(console, str(error))
+    else:
+        _line(console, f"B = {sp.sstr(hessian.B)}")
+        for sentence in hessian.sentences():
+            _line(console, sentence)
     _heading(console, "Assumptions")
     for assumption in land.assumptions:
         _line(console, str(assumption))

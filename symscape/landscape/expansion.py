@@ -238,7 +238,7 @@ class Expansion:
 
     def _integrate(self, group: list[View], polynomial: Polynomial) -> Polynomial:
         laws = [(weight, component.law(group)) for weight, component in self.components]
-        kinds = {view.name: "x" if view.moment == SECOND_MOMENT else f"x_{view.moment}" for view in group}
+        kinds = {view.name: _kind(view) for view in group}
         one = Integrator(laws, kinds if self.data.cumulants else None)
         present = {g for terms in polynomial.parts.values() for monomial in terms for g in monomial}
         summed = [view for view in group if view in self._copies and present & set(self._copies[view])]
@@ -302,6 +302,12 @@ class Expansion:
         result = self.zero.from_terms(terms)
         self.record(step, result, "Sum over outputs")
         return result
+
+
+def _kind(view: View) -> str:
+    """The name under which cumulants know a view: views of one kind and one datum are exchangeable."""
+    own = "" if view.moment == SECOND_MOMENT and view.cross == CROSS_MOMENT else f"_{view.moment}"
+    return "x" + own + ("" if view.cross == CROSS_MOMENT else f"_{view.cross}")
 
 
 def _moebius(partition: list[list[str]]) -> int:

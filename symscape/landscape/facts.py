@@ -10,8 +10,9 @@ import sympy as sp
 from symscape.errors import NotAnalyticError
 from symscape.landscape import plan as steps
 from symscape.landscape.landscape import landscape, polynomial_degree
-from symscape.losses.language import Dot, Entry, Expectation, OutputSum, WeightNorm, d_1
+from symscape.losses.language import Dot, Entry, Expectation, Node, OutputSum, WeightNorm, d_1
 from symscape.losses.loss import Loss
+from symscape.probability.views import View
 
 
 @dataclass(frozen=True)
@@ -58,40 +59,81 @@ def facts(loss: Loss) -> Facts:
 
 
 def is_shift_invariant(expr: sp.Expr) -> bool:
-    """Tell whether f -> f + c leaves an expression as it is, by writing the shift out and expanding."""
-    if any(not entry.centred for entry in expr.atoms(Entry)):
-        return False
-    square = sp.Symbol("|c|^2", positive=True)
+    """Tell whether f -> f + c leaves an expression as it is, by writing the shift out and expanding.
 
-    def shifted(node: Dot) -> sp.Expr:
-        u, v = node.args
-        return node + sp.Symbol(f"c.f({u})", real=True) + sp.Symbol(f"c.f({v})", real=True) + square
+    Expectations are linear, and E c.f(u) is the same for every view. False where the form does not show it.
+    """
 
-    def expanded(e: sp.Expr) -> sp.Expr:
-        return sp.expand(e, power_exp=False, power_base=False, log=False)
+    def shifted(node: sp.Expr) -> sp.Expr:
+        if isinstance(node, Dot):
+            u, v = node.args
+            return node + _shift_of(u) + _shift_of(v) + sp.Symbol("|c|^2", positive=True)
+        i, j = node.args[1:3]
+        return (
+            node
+            + sp.Symbol(f"c_{i}") * sp.Symbol(f"m_{j}")
+            + sp.Symbol(f"m_{i}") * sp.Symbol(f"c_{j}")
+            + sp.Symbol(f"c_{i}") * sp.Symbol(f"c_{j}")
+        )
 
-    return expanded(expanded(expr).replace(lambda e: isinstance(e, Dot), shifted)) == expanded(expr)
+    def moves(node: sp.Basic) -> bool:
+        return isinstance(node, Dot) or (isinstance(node, Entry) and not node.centred)
+
+    return _expanded(_expanded(expr).replace(moves, shifted)) == _expanded(expr)
+
+
+def _shift_of(view: View) -> sp.Symbol:
+    return sp.Symbol(f"c.f({view})", real=True)
+
+
+def _expanded(expr: sp.Expr) -> sp.Expr:
+    """Expand with expectations pushed through sums, E c.f(u) the same for every view."""
+    if isinstance(expr, Expectation):
+        views = expr.args[1:]
+        means = {_shift_of(view): sp.Symbol("c.mean", real=True) for view in views}
+        total = sp.S.Zero
+        for term in sp.Add.make_args(_expanded(expr.args[0])):
+            constant, varying = term.as_independent(Node, *means, as_Add=False)
+            if varying in means:
+                total += constant * means[varying]
+            elif varying == 1:
+                total += constant
+            else:
+                total += constant * Expectation(varying, *[v for v in views if varying.has(v, _shift_of(v))])
+        return total
+    if expr.args and not isinstance(expr, Node):
+        expr = expr.func(*(_expanded(a) for a in expr.args))
+    return sp.expand(expr, power_exp=False, power_base=False, log=False)
 
 
 def is_rotation_invariant(expr: sp.Expr) -> bool:
     """Tell whether W -> O W leaves an expression as it is.
 
-    Inner products do not change. Expressions in single entries of P and M are evaluated at rational moments of as many
-    outputs as there are indices in a sum, once as they are and once rotated in every plane by the angle of the 3-4-5
-    triangle: a difference disproves invariance, and none means invariance but for a coincidence of these rationals.
+    Inner products do not change, and stand here as constants. Expressions in single entries of P and M are evaluated at
+    rational moments of as many outputs as there are indices in a sum, large and small, once as they are and once rotated
+    in every plane by the angle of the 3-4-5 triangle: a difference disproves invariance, and none means invariance but
+    for a coincidence of these rationals.
     """
     if not expr.has(Entry):
         return True
     size = max([2, *(len(node.args) - 2 for node in expr.atoms(OutputSum))])
-    P, M = (_rational_moment(size, shift) for shift in (1, 4))
     O = sp.eye(size)
     for k in range(size - 1):
         plane = sp.eye(size)
         plane[k : k + 2, k : k + 2] = sp.Matrix([[3, 4], [-4, 3]]) / 5
         O = plane * O
     values = {s: sp.Rational(k + 3, k + 5) for k, s in enumerate(sorted(expr.free_symbols - {d_1}, key=str))}
-    plain, turned = (_explicit(expr, {"P": R * P * R.T, "M": R * M * R.T}).xreplace(values) for R in (sp.eye(size), O))
-    return bool(abs(sp.N(plain - turned, 40)) < sp.Float("1e-30"))
+    invariants = sorted(expr.atoms(Expectation, WeightNorm), key=sp.default_sort_key)
+    constants = {node: sp.Rational(7 * k + 5, 4 * k + 9) for k, node in enumerate(invariants)}
+    for scale in (sp.Integer(1), sp.Rational(1, 10), sp.Rational(1, 1000)):
+        P, M = (_rational_moment(size, shift) * scale for shift in (1, 4))
+        plain, turned = (
+            _explicit(expr.xreplace(constants), {"P": R * P * R.T, "M": R * M * R.T}).xreplace(values)
+            for R in (sp.eye(size), O)
+        )
+        if abs(sp.N(plain - turned, 40)) > sp.Float("1e-30"):
+            return False
+    return True
 
 
 def _rational_moment(size: int, shift: int) -> sp.Matrix:
@@ -102,9 +144,7 @@ def _rational_moment(size: int, shift: int) -> sp.Matrix:
 
 
 def _explicit(expr: sp.Expr, moments: dict[str, sp.Matrix]) -> sp.Expr:
-    """Replace sums over outputs by sums over the outputs of given moments; what is invariant anyway by 1."""
-    if isinstance(expr, (Expectation, WeightNorm)):
-        return sp.S.One
+    """Replace sums over outputs by sums over the outputs of given moments."""
     if isinstance(expr, OutputSum):
         inner, distinct, *indices = expr.args
         total = sp.S.Zero

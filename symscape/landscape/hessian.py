@@ -54,7 +54,9 @@ class OriginHessian:
 
     @property
     def competition(self) -> bool | None:
-        """Whether data variation and augmentation enter B with opposite signs; None when parameters decide."""
+        """Whether data variation and augmentation enter B with opposite signs; None when parameters or other moments decide."""
+        if set(self.coefficients) - {"A_0", "Sigma", IDENTITY, ("mean", "mean")}:
+            return None
         if self.augmentation == 0 or self.data == 0:
             return False
         product = sp.simplify(self.data * self.augmentation)

@@ -10,7 +10,7 @@ import sympy as sp
 
 from symscape.algebra.polynomial import Polynomial
 from symscape.algebra.scalars import Scalars
-from symscape.algebra.words import Monomial, degree
+from symscape.algebra.words import IDENTITY, Monomial, degree, names_of
 from symscape.errors import InputError
 from symscape.landscape import plan as steps
 from symscape.landscape.centring import in_second_moments
@@ -45,6 +45,15 @@ class Landscape:
     when their normal forms are, and they reach the same order (or both are exact).
     """
 
+    loss: Loss
+    data: DataModel
+    bias: bool
+    polynomial: Polynomial
+    is_exact: bool
+    _plan: steps.Plan
+    _degrees_assumed: frozenset[int]
+    _whole: Landscape | None
+
     def __init__(
         self,
         loss: Loss,
@@ -54,11 +63,21 @@ class Landscape:
         plan: steps.Plan,
         degrees: frozenset[int],
         exact: bool,
+        whole: Landscape | None = None,
     ):
-        self.loss, self.data, self.bias = loss, data, bias
-        self.polynomial = polynomial
-        self.is_exact = exact
-        self._plan, self._degrees_assumed = plan, degrees
+        values: dict[str, Any] = {"loss": loss, "data": data, "bias": bias, "polynomial": polynomial, "is_exact": exact}
+        values |= {"_plan": plan, "_degrees_assumed": degrees, "_whole": whole}
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a landscape does not change: {name} cannot be set; derive another with landscape(...)")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._whole is None:
+            return landscape, (self.loss, self.order, self.data, self.bias)
+        (degree_of_part,) = self.polynomial.parts or (0,)
+        return Landscape.part, (self._whole, degree_of_part)
 
     @property
     def order(self) -> int:
@@ -88,14 +107,35 @@ class Landscape:
     @cached_property
     def display(self) -> tuple[tuple[tuple[Monomial, sp.Expr], ...], Meaning]:
         """The terms that are printed and compiled, with their meaning: in second moments where that is shorter."""
-        has_mean = self.data.has_mean
-        if has_mean and self.data.components(self.bias)[0].mean == "mean" and not self.bias:
-            converted = in_second_moments(self.polynomial)
-            if converted is not None and len(converted) <= len(self.polynomial):
-                pairs = ((m, self._scalars.expression(c)) for m, c in converted.terms())
-                return tuple((m, c) for m, c in pairs if c != 0), Meaning(False, True, False)
-        centred = has_mean and self.data.components(self.bias)[0].mean == "mean"
-        return self.terms, Meaning(centred, has_mean, self.bias)
+        moments = self._in_second_moments
+        if moments is not None and len(moments) <= len(self.terms):
+            return moments, Meaning(False, True, False)
+        return self.terms, self._meaning
+
+    @property
+    def _meaning(self) -> Meaning:
+        """What the words of ``terms`` stand for."""
+        centred = self.data.has_mean and self.data.components(self.bias)[0].mean == "mean"
+        return Meaning(centred, self.data.has_mean, self.bias)
+
+    @cached_property
+    def _in_second_moments(self) -> tuple[tuple[Monomial, sp.Expr], ...] | None:
+        """The terms in second moments and the mean, where letters are covariances; None where that form does not serve."""
+        converted = in_second_moments(self.polynomial) if self._meaning.centred and not self.bias else None
+        if converted is None:
+            return None
+        pairs = ((m, self._scalars.expression(c)) for m, c in converted.terms())
+        return tuple((m, c) for m, c in pairs if c != 0)
+
+    @property
+    def _canonical(self) -> tuple[dict[Monomial, sp.Expr], Meaning | None]:
+        """The terms in one form, and what their words mean; None when no word depends on whether there is a mean."""
+        terms, meaning = self._in_second_moments, Meaning(False, True, False)
+        if terms is None:
+            terms, meaning = self.terms, self._meaning
+        ends_and_letters = [name for m, _ in terms for g in m for name in names_of(g)]
+        depends = "mean" in ends_and_letters or (meaning.centred and any(n != IDENTITY for n in ends_and_letters))
+        return dict(terms), meaning if depends else None
 
     @cached_property
     def expr(self) -> sp.Expr:
@@ -112,8 +152,8 @@ class Landscape:
         if degree < 0 or degree > self.order:
             raise InputError(f"part({degree}): the landscape has order {self.order}")
         # Homogeneous, so nothing was cut off from it: a part is exact as it stands.
-        assumed = self._degrees_assumed & {degree}
-        return Landscape(self.loss, self.data, self.bias, self.polynomial.part(degree), self._plan, assumed, exact=True)
+        part, whole = self.polynomial.part(degree), self._whole or self
+        return Landscape(self.loss, self.data, self.bias, part, self._plan, self._degrees_assumed, True, whole)
 
     @staticmethod
     def degree_of(monomial: Monomial) -> int:
@@ -135,18 +175,17 @@ class Landscape:
             return NotImplemented
         if self.order != other.order and not (self.is_exact and other.is_exact):
             return False
-        return not any(True for _ in self._difference(other))
+        (mine, meaning), (others, other_meaning) = self._canonical, other._canonical
+        if meaning != other_meaning:
+            return False
+        ring = Scalars([*mine.values(), *others.values()])
+        gaps = (
+            ring.convert(mine.get(m, sp.S.Zero)) - ring.convert(others.get(m, sp.S.Zero)) for m in {**mine, **others}
+        )
+        return all(ring.is_zero(gap) for gap in gaps)
 
     def __hash__(self) -> int:
-        return hash(tuple(m for m, _ in self.terms))
-
-    def _difference(self, other: Landscape) -> Iterator[tuple[Monomial, Any]]:
-        mine, others = dict(self.terms), dict(other.terms)
-        ring = Scalars([*mine.values(), *others.values()])
-        for monomial in {**mine, **others}:
-            gap = ring.convert(mine.get(monomial, sp.S.Zero)) - ring.convert(others.get(monomial, sp.S.Zero))
-            if not ring.is_zero(gap):
-                yield monomial, gap
+        return hash(frozenset(self._canonical[0]))
 
     # What it says
 
@@ -173,7 +212,8 @@ class Landscape:
         found = [Assumption(regime, ()) for regime in self._plan.regimes]
         present = {d for d in self.polynomial.parts if d}
         lowest, dropped = self._needs_distribution
-        resting = {d for d in present | self._degrees_assumed if lowest is not None and lowest <= d <= self.order}
+        assumed = present if self._whole is not None else present | self._degrees_assumed
+        resting = {d for d in assumed if lowest is not None and lowest <= d <= self.order}
         free = present - resting
         if free:
             moments = self.data.moments_needed(self.bias)
@@ -188,13 +228,18 @@ class Landscape:
     @cached_property
     def _needs_distribution(self) -> tuple[int | None, list[tuple[Monomial, sp.Expr]]]:
         """The lowest degree that rests on more than second moments, and the cumulants that a Gaussian drops there."""
-        assumed = set(self._degrees_assumed)
-        if 4 in assumed and isinstance(self.data, GaussianViews):
+        if self._whole is not None:
+            lowest, dropped = self._whole._needs_distribution
+            degrees = [d for d in self.polynomial.parts if lowest is not None and d >= lowest]
+            return min(degrees, default=None), dropped if 4 in degrees else []
+        lowest = min(self._degrees_assumed, default=None)
+        if lowest == 4 and isinstance(self.data, GaussianViews):
             dropped = dropped_cumulants(self)
             if dropped:
                 return 4, dropped
-            assumed.discard(4)
-        return min(assumed, default=None), []
+            # Nothing is left of it at degree 4; what it multiplies at higher degrees may still rest on it.
+            return (6 if self.order >= 6 else None), []
+        return lowest, []
 
     @property
     def distribution_free_order(self) -> int | float:
@@ -263,6 +308,12 @@ def landscape(loss: Loss, order: int = 4, data: DataModel | None = None, bias: b
     if not isinstance(data, DataModel):
         raise InputError(f"landscape(..., data={data!r}): data is GaussianViews(), MixtureViews(k) or CumulantViews()")
     call = f"landscape({loss.name}, order={order})"
+    taken = {str(s) for c in data.components(bias) for s in c.weight.free_symbols} | ({"b"} if bias else set())
+    clash = sorted(taken & set(loss.parameters))
+    if clash:
+        raise InputError(
+            f"{call}: the parameter {clash[0]} has the name of a weight or of the bias; choose another name"
+        )
     plan = steps.plan(loss.expr, check_order(order, data, call), call)
     expansion = Expansion(plan, data, bias)
     polynomial = expansion.result()
@@ -310,7 +361,7 @@ def _derivation(land: Landscape) -> Derivation:
     call = f"landscape({land.loss.name}, order={order})"
     plan = steps.plan(land.loss.expr, order, call)
     made: list[DerivationStep] = []
-    meaning = Meaning(False, land.data.has_mean, land.bias)
+    meaning = land._meaning
     writer = LatexWriter(meaning, "PM")
 
     def add(rule: str, left: str, lines: list[str], text: str) -> None:
@@ -335,10 +386,8 @@ def _derivation(land: Landscape) -> Derivation:
     lines = LatexWriter(shown_meaning, "PM").lines(terms)
     if not land.is_exact:
         lines[-1] += rf" + O(W^{{{land.order + 2}}})"
-    add(
-        "Sum: the landscape" + (f", to order {land.order}" if land.order > order else ""),
-        r"\mathcal{L}",
-        lines,
-        f"L = {land}",
-    )
+    rule = "Sum: the landscape" + (f", to order {land.order}" if land.order > order else "")
+    if meaning.centred and not shown_meaning.centred:
+        rule += ", in second moments, of which a tilde takes off the mean"
+    add(rule, r"\mathcal{L}", lines, f"L = {land}")
     return Derivation(tuple(made))

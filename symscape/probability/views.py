@@ -36,8 +36,11 @@ class View(sp.Basic):
                 raise InputError(
                     f"View({what}={str(value)!r}): a {what} is a letter followed by letters, digits, _ or '"
                 )
-        if re.match(r"(mean|m_\d+|T_\d+)\Z", str(name)):
-            raise InputError(f"View({str(name)!r}): this name is taken by a mean; choose another, such as 'chi2'")
+        for value in (name, moment, cross):
+            if re.match(r"(mean|m_\d+|T_\d+|b|W)\Z", str(value)):
+                raise InputError(
+                    f"View(...): the name {str(value)!r} is taken by a mean, W or b; choose another, such as 'chi2'"
+                )
         if of is not None and not isinstance(of, (View, Str)):
             raise InputError(f"View({str(name)!r}, of={of!r}): of= takes another view, whose datum this one shares")
         datum = name if of is None else (of.datum if isinstance(of, View) else of)

@@ -34,8 +34,9 @@ class LandscapeFunction:
     """``f(W, A0=..., Sigma=..., **parameters)``: the value of a landscape, for W of shape (..., d1, d0).
 
     Shapes: letters d0 x d0, means d0, ``b`` (only of a landscape with a bias) (..., d1). Parameters are numbers, by name or
-    in ``params={symbol: value}``. ``kappa=`` evaluates joint cumulants where the landscape has them. Arguments in
-    ``accepted`` may be given though these terms do not use them, as parts of a landscape take what the whole takes.
+    in ``params={symbol: value}``, which may hold more than is needed. ``kappa=`` evaluates joint cumulants where the
+    landscape has them. Arguments in ``accepted`` may be given though these terms do not use them, as parts of a landscape
+    take what the whole takes.
     Raises MomentsError for wrong shapes, UnknownNameError for unknown or missing arguments.
     """
 
@@ -52,7 +53,6 @@ class LandscapeFunction:
         self._program = MomentProgram([monomial for monomial, _ in terms])
         coefficients = [coefficient for _, coefficient in terms]
         symbols = sorted({s for c in coefficients for s in c.free_symbols}, key=str)
-        self._counts_outputs = d_1 in symbols
         self.parameters: tuple[sp.Symbol, ...] = tuple(s for s in symbols if s != d_1)
         functions = {f.func for c in coefficients for f in c.atoms(sp.Function)}
         modules = "math" if functions <= _IN_MATH else "mpmath"
@@ -90,6 +90,9 @@ class LandscapeFunction:
         d1, d0 = weights.shape[-2:]
         left = dict(arguments)
         params = {str(k): v for k, v in dict(left.pop("params", None) or {}).items()}
+        for name in params:
+            if argument_name(name) in left:
+                raise InputError(f"{self!r}: {name} is given twice, by name and in params=")
         matrices: dict[str, Array] = {}
         for letter in dict.fromkeys(("A_0", "Sigma", *self.letters)):
             given = left.pop(argument_name(letter), None)
@@ -158,6 +161,10 @@ class LandscapeFunction:
                 values.append(float(value))
             except (TypeError, ValueError) as error:
                 raise InputError(f"{self!r}: {name}={value!r} is not a number") from error
+            if not np.isfinite(values[-1]):
+                raise InputError(
+                    f"{self!r}: {name}={value!r} is not finite; for n = oo derive the landscape with n=sympy.oo"
+                )
         for unknown in sorted(set(left) - self._accepted - {argument_name(str(s)) for s in self.parameters}):
             raise UnknownNameError(f"{self!r}: there is no argument {unknown!r}")
         return values

@@ -62,7 +62,13 @@ def check_on_digits(
     scales = _scales(right, W, population)
     estimates, errors = _sampled(loss, W, population, scales, rng, draws, progress)
     return DigitsCheck(
-        loss.name, order, land.is_exact, d1, noise, draws, tuple(_rows(land, W, population, scales, estimates, errors))
+        loss.name,
+        land.order,
+        land.is_exact,
+        d1,
+        noise,
+        draws,
+        tuple(_rows(land, W, population, scales, estimates, errors)),
     )
 
 

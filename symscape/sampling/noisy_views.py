@@ -48,7 +48,8 @@ class NoisyViews:
     @property
     def cumulants(self) -> FourthCumulants:
         """The joint cumulants of the views: Gaussian noise adds none, so every pattern has those of the rows."""
-        return FourthCumulants({"x": self.rows, "x'": self.rows, "x_A_0": self.rows})
+        crops = {kind + "'" * k: self.rows for kind in ("x", "x_A_0") for k in range(4)}
+        return FourthCumulants(crops)
 
     def draw(self, loss: Loss, W: Array, rng: np.random.Generator) -> Draw:
         """Return one draw of all views of a loss, represented by f = W phi.

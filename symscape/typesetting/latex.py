@@ -11,7 +11,7 @@ import sympy as sp
 from symscape.algebra.words import IDENTITY, Generator, Monomial, multiplicities
 from symscape.errors import InputError
 from symscape.probability.views import latex_name
-from symscape.typesetting.symbols import Meaning
+from symscape.typesetting.symbols import Meaning, is_centred, is_mean
 
 NOTATIONS = ("W", "PM")
 _MOMENTS = {"Sigma": "P", "A_0": "M"}
@@ -96,11 +96,11 @@ class LatexWriter:
     def _moment(self, letter: str) -> str:
         if self.notation == "PM" and letter in _MOMENTS:
             symbol = _MOMENTS[letter]
-            return rf"\tilde{{{symbol}}}" if self.meaning.centred and self.meaning.has_mean else symbol
+            return rf"\tilde{{{symbol}}}" if is_centred(letter, self.meaning) else symbol
         if letter == IDENTITY:
             return r"W W^{\top}"
         name = latex_name(letter)
-        if self.meaning.centred and self.meaning.has_mean and letter in _MOMENTS:
+        if is_centred(letter, self.meaning):
             name = rf"({name} - \bar\phi\bar\phi^{{\top}})"
         return rf"W {name} W^{{\top}}"
 
@@ -115,7 +115,7 @@ class LatexWriter:
         return " ".join(pieces)
 
     def _end(self, name: str) -> str:
-        if name != "mean" and not name.startswith("m_"):
+        if not is_mean(name):
             return f"f({latex_name(name)})"
         vector = r"\bar\phi" if name == "mean" else latex_name(name)
         parts = [f"W {vector}"] if name != "mean" or self.meaning.has_mean else []

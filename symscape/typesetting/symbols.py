@@ -36,10 +36,24 @@ def letter_symbol(letter: str) -> sp.MatrixExpr:
     return sp.Identity(d_0) if letter == IDENTITY else sp.MatrixSymbol(letter, d_0, d_0)
 
 
+def is_mean(name: str) -> bool:
+    """Whether the end of an open word is a mean vector, ``mean`` or ``m_1``, and not a view.
+
+    >>> is_mean("m_1"), is_mean("m_x")
+    (True, False)
+    """
+    return name == "mean" or (name.startswith("m_") and name[2:].isdigit())
+
+
+def is_centred(letter: str, meaning: Meaning) -> bool:
+    """Whether a letter stands for a covariance where a second moment would be read."""
+    return meaning.centred and meaning.has_mean and letter != IDENTITY
+
+
 def letter_matrix(letter: str, meaning: Meaning) -> sp.MatrixExpr:
     """Return the matrix between W and W^T that a letter stands for."""
     symbol = letter_symbol(letter)
-    return symbol - mean * mean.T if meaning.centred and meaning.has_mean and letter != IDENTITY else symbol
+    return symbol - mean * mean.T if is_centred(letter, meaning) else symbol
 
 
 def vector_matrix(vector: str, meaning: Meaning) -> sp.MatrixExpr:

@@ -8,7 +8,7 @@ from itertools import groupby
 import sympy as sp
 
 from symscape.algebra.words import IDENTITY, Generator, Monomial, multiplicities
-from symscape.typesetting.symbols import Meaning
+from symscape.typesetting.symbols import Meaning, is_centred, is_mean
 
 _MOMENTS = {"Sigma": "P", "A_0": "M", IDENTITY: "WWᵀ"}
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -79,9 +79,11 @@ def generator_text(generator: Generator, meaning: Meaning) -> str:
 
 
 def _moment(letter: str, meaning: Meaning) -> str:
-    text = _MOMENTS.get(letter, f"W {letter} Wᵀ")
-    # A tilde marks a covariance of the representation where P and M would be read as second moments.
-    return text + "\u0303" if meaning.centred and meaning.has_mean and len(text) == 1 else text
+    centred = is_centred(letter, meaning)
+    if letter in _MOMENTS:
+        # A tilde marks a covariance of the representation where P and M would be read as second moments.
+        return _MOMENTS[letter] + ("\u0303" if centred else "")
+    return f"W ({letter} - mean meanᵀ) Wᵀ" if centred else f"W {letter} Wᵀ"
 
 
 def _word(word: tuple[str, ...], meaning: Meaning) -> str:
@@ -94,7 +96,7 @@ def _word(word: tuple[str, ...], meaning: Meaning) -> str:
 
 
 def _end(name: str, meaning: Meaning) -> str:
-    if name != "mean" and not name.startswith("m_"):
+    if not is_mean(name):
         return f"f({name})"
     parts = [f"W {name}"] if name != "mean" or meaning.has_mean else []
     parts += ["b"] if meaning.has_bias else []
