@@ -1,6 +1,7 @@
 """The command line does its job, and answers bad input in one line with exit status 2."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,15 @@ def test_names_ignore_case_and_hyphens(monkeypatch, capsys, name):
     """Every loss of the catalogue is found under any spelling, and --symbolic keeps its parameters."""
     status, out, _ = run(monkeypatch, capsys, "derive", name, "--symbolic", "--no-check")
     assert status == 0 and out.lower().startswith(name.lower().replace("-", "").replace("_", ""))
+
+
+def test_the_readme_shows_what_is_printed(monkeypatch, capsys):
+    """The README's block is the command's own output, but for the sampled figures, and holds no placeholder."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    block = readme.split("```text\n")[1].split("\n...")[0]
+    _, out, _ = run(monkeypatch, capsys, "derive", "infonce", "--no-check")
+    assert block in out
+    assert not re.search(r"^[A-Z]{6,}$", readme, re.M)
 
 
 def test_json_is_machine_readable(monkeypatch, capsys):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from symscape.algebra.words import Generator, Monomial, degree, product
@@ -11,7 +11,7 @@ Terms = dict[Monomial, Any]
 
 
 class Polynomial:
-    """An immutable polynomial: ``parts[k]`` holds the monomials of degree k with their coefficients, none of them zero.
+    """A polynomial, not changed once made: ``parts[k]`` holds the monomials of degree k with coefficients that are not zero.
 
     ``domain`` is a ring of coefficients with ``zero``, ``one`` and ``rational(p, q)`` (see `symscape.algebra.scalars`);
     products drop every monomial of degree above ``order``.
@@ -53,11 +53,6 @@ class Polynomial:
     def part(self, d: int) -> Polynomial:
         """Return the homogeneous part of degree ``d``."""
         return Polynomial(self.domain, self.order, {d: self.parts.get(d, {})})
-
-    @property
-    def constant_term(self) -> Any:
-        """The coefficient of degree 0."""
-        return self.parts.get(0, {}).get((), self.domain.zero)
 
     def without_constant(self) -> Polynomial:
         """Return everything but the constant term."""
@@ -113,11 +108,6 @@ class Polynomial:
             if exponent:
                 base = base * base
         return result
-
-    def map_coefficients(self, function: Callable[[Any], Any], domain: Any) -> Polynomial:
-        """Return the polynomial over ``domain`` with ``function`` applied to every coefficient."""
-        parts = {d: {m: v for m, c in terms.items() if (v := function(c))} for d, terms in self.parts.items()}
-        return Polynomial(domain, self.order, parts)
 
 
 def add_term(target: Terms, monomial: Monomial, coefficient: Any) -> None:

@@ -122,7 +122,7 @@ class Loss:
 
 
 class CatalogueLoss(Loss):
-    """Base of the catalogue: a loss with named settings. Subclasses state `formula` and `symbolic`."""
+    """Base of the catalogue: a loss with named settings; each subclass writes its expression and its `symbolic` form."""
 
     #: Name on the command line, and one line of description.
     command: str

@@ -77,14 +77,8 @@ class DataModel:
 
 
 @dataclass(frozen=True)
-class GaussianViews(DataModel):
-    """Features of the views of one datum are jointly Gaussian: Sigma = E[phi phi^T], A_0 = E[phi(x) phi(x')^T].
-
-    With ``mean=True`` they have the mean ``mean``; Sigma and A_0 stay second moments (not about the mean).
-
-    >>> GaussianViews().assumption
-    'views of one datum jointly Gaussian, mean zero'
-    """
+class SingleComponent(DataModel):
+    """Base of the models without classes: features with mean zero, or with a mean."""
 
     mean: bool = False
 
@@ -98,6 +92,18 @@ class GaussianViews(DataModel):
     def has_mean(self) -> bool:
         """Whether the features have a mean."""
         return self.mean
+
+
+@dataclass(frozen=True)
+class GaussianViews(SingleComponent):
+    """Features of the views of one datum are jointly Gaussian: Sigma = E[phi phi^T], A_0 = E[phi(x) phi(x')^T].
+
+    With ``mean=True`` they have the mean ``mean``; Sigma and A_0 stay second moments (not about the mean). Raises
+    InputError for a mean that is not True or False.
+
+    >>> GaussianViews().assumption
+    'views of one datum jointly Gaussian, mean zero'
+    """
 
     @property
     def assumption(self) -> str:
@@ -106,25 +112,12 @@ class GaussianViews(DataModel):
 
 
 @dataclass(frozen=True)
-class CumulantViews(DataModel):
+class CumulantViews(SingleComponent):
     """Any distribution of the features, through its joint third and fourth cumulants; determines order 4.
 
     A cumulant enters a landscape contracted with W, by pattern: kappa[xx|xx'] is the sum over outputs a, b of the joint
     cumulant of f_a(x), f_a(x), f_b(x), f_b(x'). The two views of a datum are taken to be exchangeable.
     """
-
-    mean: bool = False
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.mean, bool):
-            raise InputError(
-                f"{type(self).__name__}(mean={self.mean!r}): mean is True or False; numbers come with numpy()"
-            )
-
-    @property
-    def has_mean(self) -> bool:
-        """Whether the features have a mean."""
-        return self.mean
 
     @property
     def cumulants(self) -> bool:

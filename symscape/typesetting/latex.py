@@ -38,7 +38,7 @@ class LatexWriter:
             text += f"{lead}{factor}{joint} {body}".rstrip() if factor else f"{lead}{body}"
         return text or "0"
 
-    def lines(self, terms: Sequence[tuple[Monomial, sp.Expr]], width: int = 60, first: int = 60) -> list[str]:
+    def lines(self, terms: Sequence[tuple[Monomial, sp.Expr]], width: int = 44, first: int = 44) -> list[str]:
         """Return a long sum as lines of about ``width`` visible signs, the first of about ``first``.
 
         Every line but the first starts with its sign.
