@@ -499,6 +499,8 @@ def test_landscapes_of_different_data_are_told_apart():
     assert ss.landscape(ss.VICReg()) != ss.landscape(ss.VICReg(), data=mean)
     pair = ss.Loss(ss.E(ss.dot(ss.anchor, ss.negative)))
     assert ss.landscape(pair, bias=True) != ss.landscape(pair, data=mean)
+    classes = ss.MixtureViews(2)
+    assert ss.landscape(pair, data=classes, bias=True) != ss.landscape(pair, data=classes)
     # Second moments alone: the same function, with or without a mean.
     assert ss.landscape(ss.SpectralContrastive()) == ss.landscape(ss.SpectralContrastive(), data=mean)
 
@@ -521,8 +523,10 @@ def test_landscapes_do_not_change_and_travel():
     land = ss.landscape(ss.InfoNCE.symbolic())
     with pytest.raises(AttributeError, match="does not change"):
         land.is_exact = True
-    for value in (land, land.part(4)):
+    vicreg = ss.landscape(ss.VICReg())
+    for value in (land, land.part(4), vicreg.part(0), vicreg.part(3), vicreg.part(4).part(2)):
         assert pickle.loads(pickle.dumps(value)) == value
+    assert vicreg.part(3) != vicreg.part(0)
 
 
 def test_steps_with_a_mean_say_what_they_take_off():

@@ -20,7 +20,7 @@ from symscape.landscape.hessian import OriginHessian
 from symscape.losses.loss import Loss
 from symscape.probability.data_models import CumulantViews, DataModel, GaussianViews
 from symscape.typesetting.latex import LatexWriter, visible_width
-from symscape.typesetting.symbols import Meaning
+from symscape.typesetting.symbols import Meaning, is_mean
 from symscape.typesetting.sympy_form import sympy_form
 from symscape.typesetting.text import polynomial_text, superscript
 
@@ -52,7 +52,7 @@ class Landscape:
     is_exact: bool
     _plan: steps.Plan
     _degrees_assumed: frozenset[int]
-    _whole: Landscape | None
+    _part_of: tuple[Landscape, int] | None
 
     def __init__(
         self,
@@ -63,10 +63,10 @@ class Landscape:
         plan: steps.Plan,
         degrees: frozenset[int],
         exact: bool,
-        whole: Landscape | None = None,
+        part_of: tuple[Landscape, int] | None = None,
     ):
         values: dict[str, Any] = {"loss": loss, "data": data, "bias": bias, "polynomial": polynomial, "is_exact": exact}
-        values |= {"_plan": plan, "_degrees_assumed": degrees, "_whole": whole}
+        values |= {"_plan": plan, "_degrees_assumed": degrees, "_part_of": part_of}
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
@@ -74,10 +74,9 @@ class Landscape:
         raise AttributeError(f"a landscape does not change: {name} cannot be set; derive another with landscape(...)")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._whole is None:
+        if self._part_of is None:
             return landscape, (self.loss, self.order, self.data, self.bias)
-        (degree_of_part,) = self.polynomial.parts or (0,)
-        return Landscape.part, (self._whole, degree_of_part)
+        return Landscape.part, self._part_of
 
     @property
     def order(self) -> int:
@@ -134,7 +133,9 @@ class Landscape:
         if terms is None:
             terms, meaning = self.terms, self._meaning
         ends_and_letters = [name for m, _ in terms for g in m for name in names_of(g)]
-        depends = "mean" in ends_and_letters or (meaning.centred and any(n != IDENTITY for n in ends_and_letters))
+        depends = any(map(is_mean, ends_and_letters)) or (
+            meaning.centred and any(n != IDENTITY for n in ends_and_letters)
+        )
         return dict(terms), meaning if depends else None
 
     @cached_property
@@ -152,8 +153,8 @@ class Landscape:
         if degree < 0 or degree > self.order:
             raise InputError(f"part({degree}): the landscape has order {self.order}")
         # Homogeneous, so nothing was cut off from it: a part is exact as it stands.
-        part, whole = self.polynomial.part(degree), self._whole or self
-        return Landscape(self.loss, self.data, self.bias, part, self._plan, self._degrees_assumed, True, whole)
+        part = self.polynomial.part(degree)
+        return Landscape(self.loss, self.data, self.bias, part, self._plan, self._degrees_assumed, True, (self, degree))
 
     @staticmethod
     def degree_of(monomial: Monomial) -> int:
@@ -212,7 +213,7 @@ class Landscape:
         found = [Assumption(regime, ()) for regime in self._plan.regimes]
         present = {d for d in self.polynomial.parts if d}
         lowest, dropped = self._needs_distribution
-        assumed = present if self._whole is not None else present | self._degrees_assumed
+        assumed = present if self._part_of is not None else present | self._degrees_assumed
         resting = {d for d in assumed if lowest is not None and lowest <= d <= self.order}
         free = present - resting
         if free:
@@ -228,8 +229,8 @@ class Landscape:
     @cached_property
     def _needs_distribution(self) -> tuple[int | None, list[tuple[Monomial, sp.Expr]]]:
         """The lowest degree that rests on more than second moments, and the cumulants that a Gaussian drops there."""
-        if self._whole is not None:
-            lowest, dropped = self._whole._needs_distribution
+        if self._part_of is not None:
+            lowest, dropped = self._part_of[0]._needs_distribution
             degrees = [d for d in self.polynomial.parts if lowest is not None and d >= lowest]
             return min(degrees, default=None), dropped if 4 in degrees else []
         lowest = min(self._degrees_assumed, default=None)
