@@ -41,3 +41,7 @@ class MomentsError(InputError):
 
 class ExpressionError(InputError):
     """An expression from outside uses something that is not on the whitelist."""
+
+
+class UncountedError(InputError, TypeError):
+    """The number of families is known between bounds only, so a list of them has no length in advance."""

@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from symscape.cli.app import main
+from symscape.data.digits import load_digits
+from symscape.sampling.noisy_views import NoisyViews
 
 
 def run(monkeypatch, capsys, *words):
@@ -187,3 +190,81 @@ def test_the_command_is_installed():
     script = Path(sys.executable).parent / "symscape"
     result = subprocess.run([script, "--version"], capture_output=True, text=True, check=False)
     assert result.returncode == 0 and result.stdout.startswith("symscape 0.")
+
+
+def test_collapse_says_which_modes_of_the_digits_survive(monkeypatch, capsys):
+    """With weight decay a mode of InfoNCE survives where gamma is below the eigenvalue of A_0 (T5), here 2 of 16."""
+    A_0 = NoisyViews(load_digits()[0], 0.3).A_0
+    levels = np.linalg.eigvalsh(A_0)[::-1]
+    gamma = float(levels[1] + levels[2]) / 2
+    status, out, err = run(monkeypatch, capsys, "collapse", "infonce", "--gamma", str(gamma))
+    assert status == 0 and err == ""
+    assert "dimensional collapse: 2 of 16 possible modes survive" in out
+    assert "holds modes at zero: " in out and "complete: every stationary point" in out
+    _, beyond, _ = run(monkeypatch, capsys, "collapse", "infonce", "--gamma", str(float(levels[0] * 1.02)))
+    assert "complete collapse: 0 of 16" in beyond
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (("vicreg",), 8),
+        (("barlow-twins", "--set", "epsilon=0", "--set", "lambda=0.0051"), 5),
+        (("ntxent", "--set", "tau=0.5"), 11),
+        (("spectral", "--d1", "4"), 4),
+    ],
+)
+def test_collapse_of_losses_away_from_the_origin(monkeypatch, capsys, words, kept):
+    """Least over rotations for VICReg and Barlow Twins, on the shell for the cosine; kept modes as in trained heads."""
+    status, out, _ = run(monkeypatch, capsys, "collapse", *words, "--json")
+    record = json.loads(out)
+    assert status == 0 and record["surviving"] == kept == sum(mode["survives"] for mode in record["modes"])
+
+
+def test_collapse_reads_moments_from_a_file(monkeypatch, capsys, tmp_path):
+    """--moments takes an .npz file with A0 and Sigma."""
+    file = tmp_path / "moments.npz"
+    np.savez(file, A0=np.diag([3.0, 1.0]), Sigma=np.diag([4.0, 2.0]))
+    _, out, _ = run(
+        monkeypatch, capsys, "collapse", "infonce", "--gamma", "2", "--d1", "2", "--moments", str(file), "--json"
+    )
+    record = json.loads(out)
+    assert record["kind"] == "dimensional" and [mode["survives"] for mode in record["modes"]] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("collapse",), "give a loss"),
+        (("collapse", "infonce", "--set", "tau=tau2"), "tau2"),
+        (("collapse", "infonce", "--gamma", "-1"), "gamma"),
+        (("collapse", "infonce", "--d1", "0"), "d1=0"),
+        (("collapse", "infonce", "--noise", "-1"), "noise"),
+        (("collapse", "vicreg", "--gamma", "0.1"), "weight decay"),
+        (("collapse", "infonce", "--moments", "absent.npz"), "absent.npz"),
+        (("collapse", "infonce", "--moments", "README.md"), "README.md"),
+    ],
+)
+def test_collapse_refuses_bad_input_in_one_line(monkeypatch, capsys, words, message):
+    """Exit status 2, one line that quotes the input, nothing on standard output."""
+    status, out, err = run(monkeypatch, capsys, *words)
+    assert status == 2 and out == "" and err.count("\n") == 1 and message in err
+
+
+def test_pickled_and_incomplete_moments_are_refused(monkeypatch, capsys, tmp_path):
+    """A pickle is not read, a missing array is named, and A_0 above Sigma is told."""
+    pickled, missing, swapped = (tmp_path / f"{name}.npz" for name in ("pickled", "missing", "swapped"))
+    np.savez(pickled, A0=np.array([{"a": 1}], dtype=object), Sigma=np.eye(1))
+    np.savez(missing, A0=np.eye(2))
+    np.savez(swapped, A0=2 * np.eye(2), Sigma=np.eye(2))
+    for file, message in ((pickled, "not an .npz file"), (missing, "Sigma is missing"), (swapped, "Sigma - A0")):
+        status, _, err = run(monkeypatch, capsys, "collapse", "infonce", "--moments", str(file))
+        assert status == 2 and message in err
+
+
+def test_derive_prints_stationary_points_and_thresholds(monkeypatch, capsys):
+    """`derive` solves the landscape: p_i = 2 b_i / 3 for InfoNCE, and the threshold in weight decay."""
+    _, out, _ = run(monkeypatch, capsys, "derive", "infonce", "--no-check")
+    assert "p_i = 2*b_i/3" in out and "mode k < d_1 survives where gamma < lambda_k" in out
+    _, out, _ = run(monkeypatch, capsys, "derive", "vicreg", "--symbolic", "--no-check")
+    assert "at the kink" in out and "outputs apart" in out

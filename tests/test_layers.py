@@ -21,6 +21,9 @@ LAYERS = (
     "programs",
     "losses",
     "landscape",
+    "spectrum",
+    "stationary",
+    "conditions",
     "data",
     "sampling",
     "__init__",
@@ -106,3 +109,10 @@ def test_importing_symscape_is_light():
     assert_does_not_load("import symscape", HEAVY)
     with pytest.raises(AssertionError):
         assert_does_not_load("import symscape.cli.app", HEAVY)
+
+
+def test_every_public_name_is_there():
+    """Every name that the package announces resolves, those that are imported on first use too."""
+    assert [name for name in symscape.__all__ if not hasattr(symscape, name)] == []
+    with pytest.raises(AttributeError):
+        symscape.no_such_name  # noqa: B018

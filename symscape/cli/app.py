@@ -1,4 +1,4 @@
-"""The command ``symscape``: ``list`` and ``derive``.
+"""The command ``symscape``: ``list``, ``derive`` and ``collapse``.
 
 Exit status: 0 on success, 1 when a check fails, 2 on bad input, which is told in one line on standard error.
 """
@@ -15,7 +15,7 @@ import numpy as np
 import typer
 
 from symscape import __version__
-from symscape.cli import record, report
+from symscape.cli import geometry, record, report
 from symscape.errors import ExpressionError, InputError, SymscapeError, UnknownNameError
 from symscape.landscape.landscape import landscape
 from symscape.losses.catalogue import CATALOGUE, find_loss, make_loss, parameter_defaults
@@ -88,13 +88,7 @@ def derive(
     """Derive the landscape of a loss: the steps, the Hessian at the origin, LaTeX, and a check on real data."""
     if latex and as_json:
         raise InputError("derive: --latex and --json each print one thing; give one of them")
-    values: dict[str, Any] = {}
-    for text in settings or []:
-        name, value = parse_setting(text)
-        if name in values:
-            raise InputError(f"derive: --set {name}=... is given twice")
-        values[name] = value
-    chosen, numeric = _chosen_loss(loss, file, values, symbolic)
+    chosen, numeric = _chosen_loss(loss, file, _settings("derive", settings), symbolic)
     if data not in DATA_MODELS:
         raise UnknownNameError(f"--data {data}: unknown data model; known: {', '.join(DATA_MODELS)}")
     land = landscape(chosen, order=order, data=DATA_MODELS[data], bias=bias)
@@ -102,7 +96,7 @@ def derive(
         typer.echo(land.steps.latex())
         return
     if not as_json:
-        report.print_derivation(land)
+        report.print_derivation(land, geometry.geometry_lines(land))
     checked, why_not = None, ""
     if check:
         why_not = _why_no_check(numeric, order, land)
@@ -114,6 +108,47 @@ def derive(
     else:
         report.print_check(checked, why_not, numeric, bool(set(chosen.parameters) - {"d_1"}))
     _leave(checked)
+
+
+@app.command("collapse")
+def collapse_command(
+    loss: Annotated[
+        str, typer.Argument(help="A loss of the catalogue, or an expression such as 'E(sqdist(x, xp)) + ...'.")
+    ] = "",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter; repeat for more.")
+    ] = None,
+    gamma: Annotated[str, typer.Option(help="Weight decay: adds gamma ||W||^2 (half of a framework's number).")] = "0",
+    d1: Annotated[int, typer.Option("--d1", help="Number of outputs.")] = 16,
+    moments: Annotated[
+        Path | None, typer.Option(help="An .npz file with the arrays A0 and Sigma; the digits without it.")
+    ] = None,
+    noise: Annotated[float, typer.Option(help="Augmentation of the digits: a standard deviation.")] = 0.3,
+    file: Annotated[Path | None, typer.Option(help="Read the expression of the loss from a file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
+) -> None:
+    """Say which modes of given features survive under a loss, and how strong they become."""
+    chosen, _ = _chosen_loss(loss, file, _settings("collapse", settings), symbolic=False)
+    missing = ", ".join(sorted(set(chosen.parameters) - {"d_1"}))
+    if missing:
+        raise InputError(f"collapse: give every parameter a number with --set NAME=VALUE; missing: {missing}")
+    decay = parse_setting(f"gamma={gamma}")[1]
+    numbers, source = geometry.moments_of(moments, noise)
+    found = geometry.forecast(chosen, decay, numbers, d1)
+    if as_json:
+        typer.echo(json.dumps(record.collapse_record(found, source), indent=2))
+    else:
+        report.print_collapse(found, source)
+
+
+def _settings(command: str, settings: list[str] | None) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for text in settings or []:
+        name, value = parse_setting(text)
+        if name in values:
+            raise InputError(f"{command}: --set {name}=... is given twice")
+        values[name] = value
+    return values
 
 
 def _leave(checked: DigitsCheck | None) -> None:

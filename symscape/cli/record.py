@@ -7,6 +7,7 @@ from typing import Any
 
 import sympy as sp
 
+from symscape.conditions.collapse import Collapse
 from symscape.errors import InputError
 from symscape.landscape.facts import facts
 from symscape.landscape.landscape import Landscape
@@ -50,6 +51,24 @@ def landscape_record(land: Landscape, checked: DigitsCheck | None) -> dict[str, 
         "assumptions": [{"statement": a.statement, "degrees": list(a.degrees)} for a in land.assumptions],
         "steps": [{"rule": s.rule, "left": s.left, "right": s.right} for s in land.steps],
         "check": None if checked is None else _check_record(checked),
+    }
+
+
+def collapse_record(found: Collapse, source: str) -> dict[str, Any]:
+    """Return which modes survive, with their numbers."""
+    return {
+        "loss": found.name,
+        "moments": source,
+        "kind": found.kind,
+        "surviving": found.surviving,
+        "possible": found.possible,
+        "loss_at_minimum": found.loss,
+        "modes": [
+            {"eigenvalue": mode.eigenvalue, "p": float(p), "survives": bool(mode.survives)}
+            for mode, p in zip(found.modes, found.spectrum, strict=True)
+        ],
+        "terms": [{"term": str(t.term), "contributions": [float(c) for c in t.contributions]} for t in found.terms],
+        "notes": list(found.notes),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import sympy as sp
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from symscape.conditions.collapse import Collapse
 from symscape.errors import InputError
 from symscape.landscape.facts import Facts, facts
 from symscape.landscape.landscape import Landscape
@@ -78,8 +79,8 @@ def _legend(land: Landscape) -> list[str]:
     return said
 
 
-def print_derivation(land: Landscape) -> None:
-    """Print the loss, the steps, the landscape, the Hessian at the origin, the assumptions and the LaTeX."""
+def print_derivation(land: Landscape, geometry: Sequence[str] = ()) -> None:
+    """Print the loss, the steps, the landscape, its geometry, the assumptions and the LaTeX."""
     console = _console()
     console.print(Text(f"{land.loss!r}", style="bold"), soft_wrap=True)
     for text in _legend(land):
@@ -101,11 +102,45 @@ def print_derivation(land: Landscape) -> None:
         _line(console, f"B = {sp.sstr(hessian.B)}")
         for sentence in hessian.sentences():
             _line(console, sentence)
+    if geometry:
+        _heading(console, "Stationary points and thresholds")
+        for line in geometry:
+            _line(console, line)
     _heading(console, "Assumptions")
     for assumption in land.assumptions:
         _line(console, str(assumption))
     _heading(console, "LaTeX")
     _line(console, land.latex("PM"))
+
+
+def print_collapse(found: Collapse, source: str) -> None:
+    """Print which modes survive, with their numbers."""
+    console = _console()
+    kind = "no" if found.kind == "none" else found.kind
+    console.print(Text(f"{found.name} on {source}", style="bold"), soft_wrap=True)
+    _line(console, f"{kind} collapse: {found.surviving} of {found.possible} possible modes survive")
+    rows = [["mode", "b or r", "p", ""]]
+    shown = min(len(found.modes), max(found.surviving + 3, 8))
+    for k, mode in enumerate(found.modes[:shown]):
+        strength = f"{found.spectrum[k]:.4g}" if mode.survives else "0"
+        rows.append([str(k), f"{mode.eigenvalue:.4g}", strength, "survives" if mode.survives else "collapses"])
+    widths = [max(len(row[c]) for row in rows) for c in range(4)]
+    for row in rows:
+        _line(console, "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if shown < len(found.modes):
+        _line(console, f"... {len(found.modes)} modes")
+    for effect in found.terms:
+        values = effect.contributions[: max(found.surviving, 1)]
+        does = (
+            "drives modes from zero"
+            if values.min() > 0
+            else "holds modes at zero"
+            if values.max() < 0
+            else "does not act at W = 0"
+        )
+        _line(console, f"{does}: {effect.term}")
+    for note in found.notes:
+        _line(console, note)
 
 
 @contextmanager

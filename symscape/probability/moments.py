@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from symscape.errors import MomentsError
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 #: How far, relative to the largest entry, a matrix may be from symmetric and an eigenvalue below zero by rounding.
 ROUNDING = 1e-9
@@ -28,7 +28,7 @@ class Moments(Mapping[str, Array]):
     """
 
     def __init__(self, A0: ArrayLike, Sigma: ArrayLike, mean: ArrayLike | None = None):
-        sigma, cross = _symmetric("Sigma", Sigma), _symmetric("A0", A0)
+        sigma, cross = symmetric_matrix("Sigma", Sigma), symmetric_matrix("A0", A0)
         if sigma.shape != cross.shape:
             raise MomentsError(f"A0 has shape {cross.shape} and Sigma {sigma.shape}; both are d0 x d0")
         self._values = {"A0": cross, "Sigma": sigma}
@@ -92,7 +92,8 @@ _HINTS = {
 }
 
 
-def _symmetric(name: str, value: Any) -> Array:
+def symmetric_matrix(name: str, value: Any) -> Array:
+    """Return a d0 x d0 array, symmetric and finite; raise MomentsError that names it otherwise."""
     try:
         matrix = np.asarray(value, dtype=float)
     except (TypeError, ValueError) as error:

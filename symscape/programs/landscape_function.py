@@ -14,7 +14,7 @@ from symscape.errors import InputError, MomentsError, UnknownNameError
 from symscape.programs.moment_program import Cumulants, MomentProgram
 from symscape.typesetting.symbols import Meaning, d_1
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 def argument_name(name: str) -> str:

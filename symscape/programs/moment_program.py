@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from symscape.algebra.words import IDENTITY, Generator, Monomial
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 class Cumulants(Protocol):

@@ -1,0 +1,298 @@
+"""`collapse`: which modes survive at the global minimum of a landscape, and which term of the loss decides each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from symscape.errors import InputError, NotAnalyticError
+from symscape.landscape.landscape import Landscape, landscape
+from symscape.losses.loss import Loss
+from symscape.probability.moments import Moments
+from symscape.programs.landscape_function import argument_name
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape, b_i
+from symscape.stationary.coordinates import canonical_coordinates
+from symscape.stationary.given import Given, checked_outputs, numeric_outputs
+from symscape.stationary.points import StationaryPoints
+from symscape.stationary.stationary_points import NotConvexError, call_of, numeric_points
+from symscape.stationary.word_form import Features, WordForm, split_form, word_form
+
+Array = NDArray[np.floating[Any]]
+
+#: Random starts of a descent in W, where nothing better is known.
+DESCENTS = 20
+
+
+class Mode(NamedTuple):
+    """One mode: its eigenvalue b (B u = b S u), its direction u in feature space (d0,), and whether it survives."""
+
+    eigenvalue: float
+    direction: Array
+    survives: bool
+
+
+class TermEffect(NamedTuple):
+    """What one term of the loss adds to the b of every mode: positive drives the mode from zero, negative holds it there."""
+
+    term: sp.Expr
+    contributions: Array
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """What collapses at the global minimum.
+
+    ``kind``: ``complete`` (nothing survives), ``none`` (min(d0, d1) modes survive) or ``dimensional``; ``surviving``: how many
+    modes do; ``modes``: (eigenvalue, direction, survives) by descending eigenvalue; ``spectrum``: the strength p of every mode;
+    ``loss``: the value at the minimum, and ``loss_at_origin``; ``terms``: which term of the loss drives and which holds each
+    mode; ``notes``: what the answer rests on.
+    """
+
+    name: str
+    surviving: int
+    possible: int
+    modes: tuple[Mode, ...]
+    spectrum: Array
+    loss: float
+    loss_at_origin: float
+    notes: tuple[str, ...]
+    _land: Landscape | None = None
+    _given: Given | None = None
+
+    @property
+    def kind(self) -> str:
+        """``complete``, ``dimensional`` or ``none``."""
+        if self.surviving == 0:
+            return "complete"
+        return "none" if self.surviving >= self.possible else "dimensional"
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The surviving modes, 0-based."""
+        return tuple(k for k, mode in enumerate(self.modes) if mode.survives)
+
+    @cached_property
+    def terms(self) -> tuple[TermEffect, ...]:
+        """The share of every additive term of the loss in each b; they sum to the b. Empty where terms have no series."""
+        if self._land is None or self._given is None:
+            return ()
+        directions = np.array([mode.direction for mode in self.modes])
+        return _term_effects(self._land, self._given, directions)
+
+    def __str__(self) -> str:
+        kind = "no" if self.kind == "none" else self.kind
+        lines = [f"{self.name}: {kind} collapse, {self.surviving} of {self.possible} possible modes survive"]
+        shown = list(enumerate(self.modes))[:12]
+        for k, mode in shown:
+            fate = f"survives, p = {self.spectrum[k]:.4g}" if mode.survives else "collapses"
+            effects = ", ".join(f"{t.contributions[k]:+.3g} from {_short(t.term)}" for t in self.terms)
+            lines.append(f"  mode {k}: b = {mode.eigenvalue:.4g}, {fate}" + (f"  ({effects})" if effects else ""))
+        lines += [f"  ... {len(self.modes)} modes"] * (len(self.modes) > 12)
+        return "\n".join(lines + [f"  {note}" for note in self.notes])
+
+    __repr__ = __str__
+
+
+def _short(term: sp.Expr) -> str:
+    text = str(term)
+    return text if len(text) <= 40 else f"{text[:24]}...{text[-12:]}"
+
+
+def collapse(
+    land: Landscape | SpectrumLandscape,
+    A0: Any = None,
+    Sigma: Any = None,
+    d1: int | None = None,
+    mean: Any = None,
+    params: Mapping[Any, Any] | None = None,
+    **parameters: Any,
+) -> Collapse:
+    """Return what collapses at the global minimum of a landscape, with numbers for moments, outputs and parameters.
+
+    A0, Sigma: d0 x d0 second moments; ``mean``: (d0,); ``d1``: the number of outputs. Where outputs count apart (VICReg, Barlow
+    Twins) the landscape is minimised over rotations first. A landscape over spectra (closed form, shell, equal shares) is
+    taken as it is. Raises MomentsError for moments that no views have, UnknownNameError for a missing or unknown argument,
+    InputError for a landscape that has no least value.
+
+    >>> from symscape.losses.infonce import InfoNCE
+    >>> from symscape.losses.loss import WeightDecay
+    >>> land = landscape(InfoNCE() + WeightDecay(2))
+    >>> found = collapse(land, A0=[[3, 0], [0, 1]], Sigma=[[4, 0], [0, 2]], d1=2)
+    >>> found.kind, found.surviving
+    ('dimensional', 1)
+    """
+    call = call_of("collapse", land)
+    if isinstance(land, SpectrumLandscape):
+        return _over_spectra(
+            call, land, A0, Sigma, d1, {**{str(k): v for k, v in (params or {}).items()}, **parameters}
+        )
+    if not isinstance(land, Landscape):
+        raise InputError(f"{call}: the first argument is a landscape; derive one with landscape(loss)")
+    form, apart = split_form(land)
+    try:
+        points = numeric_points(call, form, apart, A0, Sigma, d1, mean, params, parameters)
+    except NotConvexError as error:
+        return _by_descent(call, land, error.form, error.given)
+    return _of_points(call, land, points)
+
+
+def _of_points(call: str, land: Landscape, points: StationaryPoints) -> Collapse:
+    lowest = next(iter(points.minima), None) if points.bounded_below else None
+    if lowest is None:
+        raise InputError(
+            f"{call}: at order {land.order} and these numbers the landscape falls without end, so it has no minimum; "
+            "derive it at order 4 or another order, or use closed_form(loss)"
+        )
+    modes = points.eigenvalues
+    spectrum = np.zeros(len(modes))
+    spectrum[list(lowest.kept)] = lowest.spectrum
+    given = points.given
+    kept = set(lowest.kept)
+    possible = min(given.columns, given.d1)
+    extra = []
+    never = given.columns - len(modes)
+    if never:
+        extra.append(f"the features never vary in {never} directions, which no mode takes up")
+    extra += [
+        f"mode {k} is the constant feature: it takes up {'one output' if k in kept else 'no output'}"
+        for k in _constant_modes(points)
+    ]
+    ties = points.minima.__len__()  # len() stops at 2^63, and ties among many modes are more
+    if ties > 1:
+        many = str(ties) if ties < 10**6 else "more than a million"
+        extra.append(f"{many} choices among tied modes give the same loss; the first is shown")
+    if lowest.kind == "degenerate":
+        extra.append("an eigenvalue is at its threshold: the minimum is flat to second order there")
+    if land.has_branches:
+        extra.append("the series is that of the branch of Max, Min or absolute value that is active at W = 0")
+    return Collapse(
+        land.loss.name,
+        lowest.rank,
+        possible,
+        tuple(
+            Mode(float(b), row, k in kept)
+            for k, (b, row) in enumerate(zip(modes, points.coordinates.rows, strict=True))
+        ),
+        spectrum,
+        lowest.loss,
+        points.origin,
+        (*(points.notes or (points.statement,)), *extra),
+        land,
+        given,
+    )
+
+
+def _constant_modes(points: StationaryPoints) -> list[int]:
+    """Return the modes that are the constant feature of a bias."""
+    if points.given.features is Features.PLAIN:
+        return []
+    rows = points.coordinates.rows
+    return [k for k, row in enumerate(rows) if np.abs(row[:-1]).max(initial=0.0) < 1e-7 * abs(row[-1])]
+
+
+def _by_descent(call: str, land: Landscape, form: WordForm, given: Given) -> Collapse:
+    """Minimise over W itself, from random starts, where no rotation is known to be the best."""
+    from scipy.optimize import minimize
+
+    f, rng = land.numpy(), np.random.default_rng(0)
+    arguments: dict[str, Any] = {argument_name(str(s)): float(v) for s, v in given.values.items()}
+    arguments |= {"A0": given.matrices["A_0"], "Sigma": given.matrices["Sigma"]}
+    modes = canonical_coordinates(call, given.matrices["Sigma"], given.combination(form.quadratic))
+    shape = (given.d1, given.columns)
+
+    def objective(flat: Array) -> tuple[float, Array]:
+        value, slope = f.value_and_gradient(flat.reshape(shape), **arguments)
+        return value, slope.ravel()
+
+    scale = np.sqrt(float(np.abs(modes.eigenvalues).max()) / max(float(np.trace(given.matrices["Sigma"])), 1e-300))
+    best = None
+    for _ in range(DESCENTS):
+        start = scale * 10 ** rng.uniform(-1.5, 0.5) * rng.standard_normal(shape[0] * shape[1])
+        found = minimize(
+            objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-16, "gtol": 1e-11}
+        )
+        if best is None or found.fun < best.fun:
+            best = found
+    assert best is not None
+    if not np.isfinite(best.fun) or np.abs(best.x).max() > 1e6 * scale:
+        raise InputError(
+            f"{call}: the landscape falls without end at these numbers, so it has no minimum; use another order"
+        )
+    W = best.x.reshape(shape)
+    whitened = W @ given.matrices["Sigma"] @ modes.rows.T
+    spectrum = (whitened**2).sum(axis=0)
+    strengths = np.linalg.eigvalsh(W @ given.matrices["Sigma"] @ W.T)
+    rank = int((strengths > 1e-6 * max(float(strengths.max()), 1e-6 * scale**2)).sum())
+    kept = set(np.argsort(-spectrum)[:rank])
+    note = f"numeric: the least of {DESCENTS} descents in W; no rotation of the outputs is known to be the best"
+    return Collapse(
+        land.loss.name,
+        rank,
+        min(given.columns, given.d1),
+        tuple(
+            Mode(float(b), row, k in kept) for k, (b, row) in enumerate(zip(modes.eigenvalues, modes.rows, strict=True))
+        ),
+        np.where([k in kept for k in range(len(spectrum))], spectrum, 0.0),
+        float(best.fun),
+        float(form.constant),
+        (note,),
+        land,
+        given,
+    )
+
+
+def _over_spectra(
+    call: str, land: SpectrumLandscape, A0: Any, Sigma: Any, d1: Any, parameters: Mapping[str, Any]
+) -> Collapse:
+    if any(e.has(b_i) for e in land.sums.values()):
+        raise InputError(f"{call}: its modes are eigenvalues b of (B, Sigma); use {land.name}.minimum(b=..., d1=...)")
+    moments, outputs = Moments(A0, Sigma), checked_outputs(call, d1)
+    modes = canonical_coordinates(call, moments["Sigma"], moments["A0"])
+    found = land.minimum(r=modes.eigenvalues, d1=outputs, **parameters)
+    if not found.bounded:
+        raise InputError(f"{call}: the landscape has no minimum at these numbers: a strength runs to infinity (r = 1?)")
+    kept = set(found.kept)
+    origin = float("nan") if land.shell is not None else land.value(
+        np.zeros(len(modes.eigenvalues)), modes.eigenvalues, **_with_outputs(land, parameters, outputs)
+    )  # fmt: skip
+    return Collapse(
+        land.name,
+        found.surviving,
+        min(len(moments["Sigma"]), outputs),
+        tuple(
+            Mode(float(r), row, k in kept) for k, (r, row) in enumerate(zip(modes.eigenvalues, modes.rows, strict=True))
+        ),
+        found.p,
+        found.value,
+        origin,
+        ("modes by canonical correlation r", *land.assumptions),
+    )
+
+
+def _with_outputs(land: SpectrumLandscape, parameters: Mapping[str, Any], outputs: int) -> dict[str, Any]:
+    return {**({"d_1": outputs} if "d_1" in map(str, land.parameters) else {}), **parameters}
+
+
+def _term_effects(land: Landscape, given: Given, directions: Array) -> tuple[TermEffect, ...]:
+    """Return u^T B_t u for the quadratic part B_t of every additive term of the loss."""
+    found = []
+    for term in land.loss.expr.as_ordered_terms():
+        try:
+            part = landscape(Loss(term), order=2, data=land.data, bias=land.bias)
+            form = word_form(part)
+        except NotAnalyticError:
+            return ()
+        if not form.quadratic:
+            continue
+        form = numeric_outputs(form.subs(given.values), given.d1)
+        if form.features is not given.features or any(s not in given.matrices for s in form.letters):
+            return ()
+        B = given.combination(form.quadratic)
+        found.append(TermEffect(term, np.einsum("ki,ij,kj->k", directions, B, directions)))
+    return tuple(found)

@@ -1,0 +1,198 @@
+"""The least value over all W of a loss that is not rotation-invariant: its spectrum, its hinge regime, and what is proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+
+from symscape.errors import InputError
+from symscape.losses.language import d_1
+from symscape.losses.loss import Loss
+from symscape.spectrum.equal_shares import HingeRegime, TrP, equal_share_landscape, hinge_regimes, large_output_limit
+from symscape.spectrum.equal_shares_bound import lower_bound, separated
+from symscape.spectrum.equal_shares_rotation import equal_share_rotation
+from symscape.spectrum.minimum import SpectrumMinimum
+from symscape.spectrum.output_losses import M_ii, P_ii, with_numbers
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
+
+Array = NDArray[np.float64]
+
+#: A residual of shares below this is rounding.
+_EXACT_SHARES = 1e-7
+#: A value this close to its lower bound, relative to one plus its size, attains it.
+_ATTAINED = 1e-7
+
+
+@dataclass(frozen=True)
+class RotationMinimised:
+    """The least value of a loss over W aligned with the modes, minimised over rotations of the outputs.
+
+    ``p``: strength per mode; ``kept``: kept modes, 0-based; ``value``: the loss at equal shares; ``regime``: "active",
+    "at the kink", "inactive", or "smooth"; ``multiplier``: the common dL/dp_i of the kept modes, less the hinge's part, where
+    Tr P is held; 0 elsewhere. ``equal_shares``: "optimal" where a bound proves, for these numbers and to rounding, that equal
+    shares are best over all rotations at this spectrum (of outputs of variance 1, where the loss keeps each output's scale) and
+    that a rotation attains them; else "numeric". ``lower_bound``: of
+    the loss over every W, -infinity if none is proved. ``share_residual``: the largest deviation of a share from an equal one,
+    relative to the strongest mode. ``W``: d1 x d0 weights in canonical coordinates, which attain the value where that is 0.
+    """
+
+    p: Array
+    kept: tuple[int, ...]
+    value: float
+    regime: str
+    multiplier: float
+    equal_shares: str
+    lower_bound: float
+    share_residual: float
+    W: Array
+
+    @property
+    def surviving(self) -> int:
+        """How many modes are kept."""
+        return len(self.kept)
+
+    @property
+    def is_global(self) -> bool:
+        """Whether the value is proved, to rounding, to be the least over every W."""
+        close = self.value - self.lower_bound <= _ATTAINED * (1 + abs(self.value))
+        return self.equal_shares == "optimal" and bool(close)
+
+    @cached_property
+    def entropy_rank(self) -> float:
+        """Effective rank: exp of the entropy of p / sum p (Roy and Vetterli, 2007), of eigenvalues of P; 0 at collapse."""
+        share = self.p[self.p > 0] / self.p.sum() if self.p.sum() else self.p[:0]
+        return float(np.exp(-share @ np.log(share))) if len(share) else 0.0
+
+    @cached_property
+    def participation_ratio(self) -> float:
+        """Effective rank: (sum p)^2 / sum p^2, of eigenvalues of P; 0 at collapse."""
+        return float(self.p.sum() ** 2 / (self.p @ self.p)) if self.p.any() else 0.0
+
+
+def rotation_minimised(loss: Loss, r: Any, d1: int, **parameters: Any) -> RotationMinimised:
+    """Return the spectrum of least loss with d1 outputs, over modes of canonical correlations r, descending.
+
+    Each smooth regime of the loss is minimised, and the kink with Tr P held at it; the lowest one that lies in its own regime
+    is the result. Raises InputError for r that does not descend or lies outside [-1, 1], and where `equal_share_landscape`
+    does; UnknownNameError for a parameter without a value.
+
+    >>> from symscape.losses.vicreg import VICReg
+    >>> found = rotation_minimised(VICReg(), r=[0.9, 0.8, 0.5, 0.1], d1=4)
+    >>> found.kept, found.regime, found.equal_shares
+    ((0, 1), 'at the kink', 'optimal')
+    """
+    call = f"rotation_minimised({getattr(loss, 'name', loss)}, ...)"
+    modes = correlations(r, call)
+    numeric = with_numbers(loss, d1, parameters, call)
+    best: tuple[SpectrumMinimum, HingeRegime] | None = None
+    for regime in hinge_regimes(_with_outputs(numeric, d1, call)):
+        if regime.multiplier is not None and not sp.sympify(regime.landscape.shell).is_positive:
+            continue  # hinges are inactive at every W
+        found = regime.landscape.minimum(r=modes, d1=d1)
+        # On either side of a kink the least value may lie beyond it; then the kink itself is lower.
+        outside = regime.where.subs(TrP, float(found.p.sum())) == sp.false if regime.multiplier is None else False
+        if found.bounded and not outside and (best is None or found.value < best[0].value):
+            best = found, regime
+    if best is None:
+        raise InputError(
+            f"{call}: the loss has no least value at equal shares: it falls without end, or towards infinity"
+        )
+    return _judged(numeric, modes, d1, *best)
+
+
+def _with_outputs(loss: Loss, d1: int, call: str) -> SpectrumLandscape:
+    land = equal_share_landscape(loss)
+    limit = large_output_limit(land.outer) if land.shell is None else None
+    if limit is not None and sp.simplify(limit - land.outer) != 0:
+        raise InputError(
+            f"{call}: as the outputs grow the loss tends to the scale-invariant {limit}, so that its infimum lies at infinity "
+            "or in the regime of a small constant; set that constant (epsilon) to 0 for the regime of the data"
+        )
+    return land.subs({d_1: d1}) if d_1 in land.parameters else land
+
+
+def correlations(r: Any, call: str) -> Array:
+    """Return canonical correlations as an array; raise InputError unless they descend within [-1, 1]."""
+    modes = np.atleast_1d(np.asarray(r, dtype=float))
+    if modes.ndim != 1 or not len(modes) or not np.isfinite(modes).all() or (np.abs(modes) > 1 + 1e-9).any():
+        raise InputError(f"{call}: r={r!r} are canonical correlations, finite numbers between -1 and 1, one per mode")
+    if (np.diff(modes) > 0).any():
+        raise InputError(f"{call}: list r in descending order, for instance r=sorted(r, reverse=True)")
+    return modes
+
+
+def _judged(loss: Loss, r: Array, d1: int, found: SpectrumMinimum, regime: HingeRegime) -> RotationMinimised:
+    form, p = separated(loss, float(r.max())), np.asarray(found.p, dtype=np.float64)
+    size = max(d1, len(r))
+    strengths = np.concatenate([p, np.zeros(size - len(r))])[:d1]
+    crosses = np.concatenate([p * r, np.zeros(size - len(r))])[:d1]
+    # Spectra whose shares enter other than through their sum have to be spread equally.
+    spread_P = form is None or form.unit_outputs or not _is_linear(form.phi_P, P_ii)
+    spread_M = form is None or not _is_linear(form.phi_M, M_ii)
+    spread = [x for x, needed in ((strengths, spread_P), (crosses, spread_M)) if needed]
+    O, residual = equal_share_rotation(*spread) if spread else (np.eye(d1), 0.0)
+    bound, over_rotations = (-np.inf, False) if form is None else lower_bound(form, p, r, d1)
+    proved = over_rotations and residual < _EXACT_SHARES
+    W = np.zeros((d1, len(r)))
+    kept = min(d1, len(r))
+    W[:, :kept] = (O * np.sqrt(strengths))[:, :kept]
+    multiplier = found.multiplier if regime.landscape.shell is not None else 0.0
+    verdict = "optimal" if proved else "numeric"
+    return RotationMinimised(p, found.kept, found.value, regime.name, multiplier, verdict, bound, residual, W)
+
+
+def _is_linear(phi: sp.Expr, x: sp.Symbol) -> bool:
+    return bool(sp.diff(phi, x, 2) == 0) if not phi.has(sp.Max) else False
+
+
+@dataclass(frozen=True)
+class KeptModes:
+    """Kept modes against one parameter: arrays of one number per value, ready to plot."""
+
+    parameter: str
+    values: Array
+    surviving: NDArray[np.int64]
+    least_kept_r: Array
+    entropy_rank: Array
+    participation_ratio: Array
+    loss: Array
+    regime: tuple[str, ...]
+    equal_shares: tuple[str, ...]
+
+
+def kept_modes_table(
+    loss: Loss, r: Any, d1: int, parameter: str, values: Iterable[Any], **parameters: Any
+) -> KeptModes:
+    """Return the kept modes and effective ranks for several values of one parameter, or of ``parameter="d1"``.
+
+    ``least_kept_r`` is the smallest canonical correlation that is kept, NaN at complete collapse. Raises what
+    `rotation_minimised` raises.
+
+    >>> from symscape.losses.vicreg import VICReg
+    >>> kept_modes_table(VICReg.symbolic(), [0.9, 0.8, 0.1], 4, "nu", [0.1, 1], lambda_=25, mu=25, epsilon=1e-4).surviving
+    array([1, 2])
+    """
+    chosen = list(values)
+    found = []
+    for value in chosen:
+        outputs = value if parameter == "d1" else d1
+        given = parameters if parameter == "d1" else {**parameters, parameter: value}
+        found.append(rotation_minimised(loss, r, outputs, **given))
+    modes = correlations(r, "kept_modes_table(...)")
+    return KeptModes(
+        parameter,
+        np.array([float(value) for value in chosen]),
+        np.array([f.surviving for f in found]),
+        np.array([modes[list(f.kept)].min() if f.kept else np.nan for f in found]),
+        np.array([f.entropy_rank for f in found]),
+        np.array([f.participation_ratio for f in found]),
+        np.array([f.value for f in found]),
+        tuple(f.regime for f in found),
+        tuple(f.equal_shares for f in found),
+    )

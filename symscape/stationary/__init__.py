@@ -1,0 +1,1 @@
+"""Canonical coordinates, stationary points and their stability."""
