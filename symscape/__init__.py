@@ -45,30 +45,31 @@ if TYPE_CHECKING:
     from symscape.conditions.collapse import collapse
     from symscape.conditions.design import inverse_design
     from symscape.conditions.downstream import collapse_helps, least_squares_risk, simulate_least_squares
-    from symscape.conditions.equivalence import differs_at, equivalence, equivalence_map
-    from symscape.conditions.gradient_flow import gradient_flow
-    from symscape.conditions.growth import growth_rates
-    from symscape.conditions.imbalance import imbalance
-    from symscape.conditions.imbalance_mixtures import mixture_strength
-    from symscape.conditions.imbalance_robustness import class_threshold, robustness
-    from symscape.conditions.imbalance_table import imbalance_table
-    from symscape.conditions.survival import augmentation_strength, survival_curve
+    from symscape.conditions.equivalence.equivalence import differs_at, equivalence, equivalence_map
+    from symscape.conditions.growth.gradient_flow import gradient_flow
+    from symscape.conditions.growth.growth import growth_rates
+    from symscape.conditions.imbalance.imbalance import imbalance
+    from symscape.conditions.imbalance.mixtures import mixture_strength
+    from symscape.conditions.imbalance.robustness import class_threshold, robustness
+    from symscape.conditions.imbalance.table import imbalance_table
+    from symscape.conditions.margins import augmentation_strength
+    from symscape.conditions.survival import survival_curve
     from symscape.conditions.threshold import threshold
     from symscape.data.digits import load_digits
     from symscape.losses.parser import parse_loss
     from symscape.probability.moments import Moments
     from symscape.sampling.cumulants import FourthCumulants
     from symscape.sampling.digits_check import check_on_digits
-    from symscape.spectrum.closed_form import closed_form
-    from symscape.spectrum.closed_form_minimiser import mode_minimiser
-    from symscape.spectrum.closed_form_truncation import truncation_table
-    from symscape.spectrum.cosine_table import shell_error_table
-    from symscape.spectrum.cosine_thresholds import shell_thresholds
-    from symscape.spectrum.equal_shares import equal_share_landscape, hinge_regimes
-    from symscape.spectrum.equal_shares_minimum import kept_modes_table, rotation_minimised
-    from symscape.spectrum.equal_shares_weights import minimise_over_weights
-    from symscape.spectrum.isotropic_cosine import isotropic_cosine
-    from symscape.spectrum.shell import normalised_landscape
+    from symscape.spectrum.closed_form.closed_form import closed_form
+    from symscape.spectrum.closed_form.minimiser import mode_minimiser
+    from symscape.spectrum.closed_form.truncation import truncation_table
+    from symscape.spectrum.cosine.isotropic import isotropic_cosine
+    from symscape.spectrum.cosine.shell import normalised_landscape
+    from symscape.spectrum.cosine.table import shell_error_table
+    from symscape.spectrum.cosine.thresholds import shell_thresholds
+    from symscape.spectrum.equal_shares.equal_shares import equal_share_landscape, hinge_regimes
+    from symscape.spectrum.equal_shares.minimum import kept_modes_table, rotation_minimised
+    from symscape.spectrum.equal_shares.weights import minimise_over_weights
     from symscape.spectrum.spectrum_landscape import SpectrumLandscape
     from symscape.stationary.quartic_theory import local_minima_are_global, second_variation
     from symscape.stationary.stationary_points import stationary_points
@@ -80,43 +81,43 @@ _LATER = {
     "FourthCumulants": "symscape.sampling.cumulants",
     "Moments": "symscape.probability.moments",
     "SpectrumLandscape": "symscape.spectrum.spectrum_landscape",
-    "augmentation_strength": "symscape.conditions.survival",
+    "augmentation_strength": "symscape.conditions.margins",
     "bias_effect": "symscape.conditions.bias",
     "check_on_digits": "symscape.sampling.digits_check",
-    "class_threshold": "symscape.conditions.imbalance_robustness",
-    "closed_form": "symscape.spectrum.closed_form",
+    "class_threshold": "symscape.conditions.imbalance.robustness",
+    "closed_form": "symscape.spectrum.closed_form.closed_form",
     "collapse": "symscape.conditions.collapse",
     "collapse_helps": "symscape.conditions.downstream",
-    "differs_at": "symscape.conditions.equivalence",
-    "equal_share_landscape": "symscape.spectrum.equal_shares",
-    "equivalence": "symscape.conditions.equivalence",
-    "equivalence_map": "symscape.conditions.equivalence",
-    "gradient_flow": "symscape.conditions.gradient_flow",
-    "growth_rates": "symscape.conditions.growth",
-    "hinge_regimes": "symscape.spectrum.equal_shares",
-    "imbalance": "symscape.conditions.imbalance",
-    "imbalance_table": "symscape.conditions.imbalance_table",
+    "differs_at": "symscape.conditions.equivalence.equivalence",
+    "equal_share_landscape": "symscape.spectrum.equal_shares.equal_shares",
+    "equivalence": "symscape.conditions.equivalence.equivalence",
+    "equivalence_map": "symscape.conditions.equivalence.equivalence",
+    "gradient_flow": "symscape.conditions.growth.gradient_flow",
+    "growth_rates": "symscape.conditions.growth.growth",
+    "hinge_regimes": "symscape.spectrum.equal_shares.equal_shares",
+    "imbalance": "symscape.conditions.imbalance.imbalance",
+    "imbalance_table": "symscape.conditions.imbalance.table",
     "inverse_design": "symscape.conditions.design",
-    "isotropic_cosine": "symscape.spectrum.isotropic_cosine",
-    "kept_modes_table": "symscape.spectrum.equal_shares_minimum",
+    "isotropic_cosine": "symscape.spectrum.cosine.isotropic",
+    "kept_modes_table": "symscape.spectrum.equal_shares.minimum",
     "least_squares_risk": "symscape.conditions.downstream",
     "load_digits": "symscape.data.digits",
     "local_minima_are_global": "symscape.stationary.quartic_theory",
-    "minimise_over_weights": "symscape.spectrum.equal_shares_weights",
-    "mixture_strength": "symscape.conditions.imbalance_mixtures",
-    "mode_minimiser": "symscape.spectrum.closed_form_minimiser",
-    "normalised_landscape": "symscape.spectrum.shell",
+    "minimise_over_weights": "symscape.spectrum.equal_shares.weights",
+    "mixture_strength": "symscape.conditions.imbalance.mixtures",
+    "mode_minimiser": "symscape.spectrum.closed_form.minimiser",
+    "normalised_landscape": "symscape.spectrum.cosine.shell",
     "parse_loss": "symscape.losses.parser",
-    "robustness": "symscape.conditions.imbalance_robustness",
-    "rotation_minimised": "symscape.spectrum.equal_shares_minimum",
+    "robustness": "symscape.conditions.imbalance.robustness",
+    "rotation_minimised": "symscape.spectrum.equal_shares.minimum",
     "second_variation": "symscape.stationary.quartic_theory",
-    "shell_error_table": "symscape.spectrum.cosine_table",
-    "shell_thresholds": "symscape.spectrum.cosine_thresholds",
+    "shell_error_table": "symscape.spectrum.cosine.table",
+    "shell_thresholds": "symscape.spectrum.cosine.thresholds",
     "simulate_least_squares": "symscape.conditions.downstream",
     "stationary_points": "symscape.stationary.stationary_points",
     "survival_curve": "symscape.conditions.survival",
     "threshold": "symscape.conditions.threshold",
-    "truncation_table": "symscape.spectrum.closed_form_truncation",
+    "truncation_table": "symscape.spectrum.closed_form.truncation",
 }
 
 

@@ -13,11 +13,12 @@ from population import gauss_hermite, gaussian_integral, infonce_at, mp
 
 import symscape as ss
 from symscape import E, View, dot, sqdist
-from symscape.spectrum.closed_form import closed_form
-from symscape.spectrum.closed_form_gaussian import is_positive
-from symscape.spectrum.closed_form_minimiser import NoClosedForm, mode_minimiser
-from symscape.spectrum.closed_form_truncation import truncation_table
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, b_i, p_i, r_i
+from symscape.spectrum.closed_form.closed_form import closed_form
+from symscape.spectrum.closed_form.gaussian import is_positive
+from symscape.spectrum.closed_form.minimiser import NoClosedForm, mode_minimiser
+from symscape.spectrum.closed_form.truncation import truncation_table
+from symscape.spectrum.modes import b_i, p_i, r_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
 x, xp, chi = ss.anchor, ss.positive, ss.negative
 tau, t, gamma = sp.symbols("tau t gamma", positive=True)

@@ -8,13 +8,13 @@ import scipy.linalg
 import sympy as sp
 
 import symscape as ss
-from symscape.spectrum.equal_shares import TrM, TrM2, TrP, equal_share_landscape, eta, hinge_regimes
-from symscape.spectrum.equal_shares_minimum import kept_modes_table, rotation_minimised
-from symscape.spectrum.equal_shares_rotation import equal_share_rotation
-from symscape.spectrum.equal_shares_tangent import is_bounded_below
-from symscape.spectrum.equal_shares_weights import MomentLoss, minimise_over_weights
-from symscape.spectrum.output_losses import P_ii
-from symscape.spectrum.spectrum_landscape import p_i, r_i
+from symscape.spectrum.equal_shares.equal_shares import TrM, TrM2, TrP, equal_share_landscape, eta, hinge_regimes
+from symscape.spectrum.equal_shares.minimum import kept_modes_table, rotation_minimised
+from symscape.spectrum.equal_shares.output_losses import P_ii
+from symscape.spectrum.equal_shares.rotation import equal_share_rotation
+from symscape.spectrum.equal_shares.tangent import is_bounded_below
+from symscape.spectrum.equal_shares.weights import MomentLoss, minimise_over_weights
+from symscape.spectrum.modes import p_i, r_i
 
 i, j = ss.outputs("i j")
 x, xp, chi = ss.anchor, ss.positive, ss.negative

@@ -5,9 +5,9 @@ import pytest
 import sympy as sp
 
 import symscape as ss
-from symscape.conditions.equivalence import differs_at, equivalence, equivalence_map
-from symscape.conditions.equivalence_orders import same_closed_forms
-from symscape.spectrum.closed_form import closed_form
+from symscape.conditions.equivalence.equivalence import differs_at, equivalence, equivalence_map
+from symscape.conditions.equivalence.orders import same_closed_forms
+from symscape.spectrum.closed_form.closed_form import closed_form
 
 x, xp, chi = ss.anchor, ss.positive, ss.negative
 tau, t, lambda_, c, w = sp.symbols("tau t lambda c w", positive=True)

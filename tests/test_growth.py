@@ -7,8 +7,8 @@ import pytest
 import sympy as sp
 
 import symscape as ss
-from symscape.conditions.growth import gradient_flow, growth_rates, logistic
-from symscape.conditions.mode_growth import part, q_0, q_k, time_of_flow
+from symscape.conditions.growth.growth import gradient_flow, growth_rates, logistic
+from symscape.conditions.growth.mode_growth import part, q_0, q_k, time_of_flow
 
 x, chi, E = ss.anchor, ss.negative, ss.E
 tau, gamma = sp.symbols("tau gamma", positive=True)

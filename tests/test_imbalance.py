@@ -8,12 +8,12 @@ import sympy as sp
 from scipy.optimize import minimize
 
 import symscape as ss
-from symscape.conditions.imbalance import imbalance
-from symscape.conditions.imbalance_classes import Sigma_i, class_landscape, depends_on_directions_only, pi_i
-from symscape.conditions.imbalance_exact import loss_on_classes
-from symscape.conditions.imbalance_robustness import robustness
-from symscape.conditions.imbalance_table import catalogue_losses, imbalance_table
-from symscape.spectrum.spectrum_landscape import p_i, r_i
+from symscape.conditions.imbalance.classes import Sigma_i, class_landscape, depends_on_directions_only, pi_i
+from symscape.conditions.imbalance.exact import loss_on_classes
+from symscape.conditions.imbalance.imbalance import imbalance
+from symscape.conditions.imbalance.robustness import robustness
+from symscape.conditions.imbalance.table import catalogue_losses, imbalance_table
+from symscape.spectrum.modes import p_i, r_i
 
 PI = np.array([0.6, 0.3, 0.1])
 tau = sp.Symbol("tau", positive=True)

@@ -6,9 +6,9 @@ import sympy as sp
 from scipy.optimize import minimize
 
 import symscape as ss
-from symscape.conditions.imbalance_classes import pi_i
-from symscape.conditions.imbalance_mixtures import delta, mixture_strength, within
-from symscape.conditions.imbalance_mixtures import sigma as noise_symbol
+from symscape.conditions.imbalance.classes import pi_i
+from symscape.conditions.imbalance.mixtures import delta, mixture_strength, within
+from symscape.conditions.imbalance.mixtures import sigma as noise_symbol
 
 B_, C_ = pi_i * (1 - pi_i) * delta**2, within + noise_symbol**2
 MIXTURES = {

@@ -6,10 +6,10 @@ import sympy as sp
 from scipy.optimize import brentq, minimize
 
 import symscape as ss
-from symscape.conditions.imbalance import imbalance
-from symscape.conditions.imbalance_classes import strength_symbol
-from symscape.conditions.imbalance_exact import loss_on_classes
-from symscape.conditions.imbalance_robustness import class_threshold, sigma
+from symscape.conditions.imbalance.classes import strength_symbol
+from symscape.conditions.imbalance.exact import loss_on_classes
+from symscape.conditions.imbalance.imbalance import imbalance
+from symscape.conditions.imbalance.robustness import class_threshold, sigma
 
 gamma, tau, epsilon = sp.symbols("gamma tau epsilon", positive=True)
 a = strength_symbol

@@ -7,8 +7,8 @@ import sympy as sp
 from cosine_losses import LOSSES, t
 from scipy.special import roots_genlaguerre, roots_hermitenorm
 
-from symscape.spectrum.cosine_moments import k, pair_mean, sphere_mean
-from symscape.spectrum.isotropic_cosine import isotropic_cosine, r
+from symscape.spectrum.cosine.isotropic import isotropic_cosine, r
+from symscape.spectrum.cosine.moments import k, pair_mean, sphere_mean
 
 CORRELATIONS = np.array([0.95, 0.9, 0.8, 0.7, 0.65, 0.3])
 

@@ -6,12 +6,12 @@ import sympy as sp
 from cosine_losses import LOSSES, E, chi, cosine, numbers_of, t, tau, x, xp
 
 import symscape as ss
-from symscape.spectrum import cosine_thresholds
-from symscape.spectrum.cosine_table import shell_error_table
-from symscape.spectrum.cosine_thresholds import entry_correlation, shell_thresholds
-from symscape.spectrum.isotropic_cosine import isotropic_cosine, r_new
-from symscape.spectrum.shell import normalised_landscape
-from symscape.spectrum.spectrum_landscape import r_i
+from symscape.spectrum.cosine import thresholds as cosine_thresholds
+from symscape.spectrum.cosine.isotropic import isotropic_cosine, r_new
+from symscape.spectrum.cosine.shell import normalised_landscape
+from symscape.spectrum.cosine.table import shell_error_table
+from symscape.spectrum.cosine.thresholds import entry_correlation, shell_thresholds
+from symscape.spectrum.modes import r_i
 from symscape.spectrum.words import spectrum_of_words
 
 CORRELATIONS = np.array([0.95, 0.9, 0.8, 0.7, 0.65, 0.3])

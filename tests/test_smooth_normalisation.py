@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.stats import norm, qmc
 
 import symscape as ss
-from symscape.spectrum.spectrum_landscape import p_i, r_i
+from symscape.spectrum.modes import p_i, r_i
 from symscape.spectrum.words import spectrum_of_words
 
 tau, epsilon, gamma = sp.symbols("tau epsilon gamma", positive=True)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, p_i, r_i
+from symscape.spectrum.modes import p_i, r_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
 S = sp.Symbol("S")
 

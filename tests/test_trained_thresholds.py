@@ -14,7 +14,7 @@ import sympy as sp
 import trained as train
 
 import symscape as ss
-from symscape.spectrum.isotropic_cosine import isotropic_cosine
+from symscape.spectrum.cosine.isotropic import isotropic_cosine
 
 gamma, tau = sp.symbols("gamma tau", positive=True)
 lambda_, mu, nu = sp.symbols("lambda mu nu", positive=True)

@@ -19,9 +19,9 @@ from symscape.losses.language import WeightNorm
 from symscape.losses.loss import Loss, WeightDecay
 from symscape.probability.moments import Moments
 from symscape.sampling.noisy_views import NoisyViews
-from symscape.spectrum.equal_shares import hinge_regimes
-from symscape.spectrum.equal_shares_minimum import rotation_minimised
-from symscape.spectrum.shell import normalised_landscape
+from symscape.spectrum.cosine.shell import normalised_landscape
+from symscape.spectrum.equal_shares.equal_shares import hinge_regimes
+from symscape.spectrum.equal_shares.minimum import rotation_minimised
 from symscape.stationary.coordinates import canonical_coordinates
 from symscape.stationary.stationary_points import stationary_points
 

@@ -16,7 +16,8 @@ from symscape.landscape.landscape import Landscape, landscape
 from symscape.losses.loss import Loss
 from symscape.probability.moments import Moments
 from symscape.programs.landscape_function import argument_name
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, b_i
+from symscape.spectrum.modes import b_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 from symscape.stationary.coordinates import canonical_coordinates
 from symscape.stationary.given import Given, checked_outputs, numeric_outputs
 from symscape.stationary.points import StationaryPoints

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,8 @@ from symscape.algebra.atoms import exact
 from symscape.errors import UnknownNameError
 from symscape.losses.language import d_1
 from symscape.losses.loss import Loss
-from symscape.spectrum.minimum import SpectrumMinimum, find_minimum
-from symscape.spectrum.spectrum_landscape import MODE_SYMBOLS, SpectrumLandscape, p_i
+from symscape.spectrum.minimum import NumericSpectrum, SpectrumMinimum, find_minimum
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
 Array = NDArray[np.floating[Any]]
 
@@ -28,7 +27,7 @@ def compiled_branches(
     if isinstance(land, SpectrumLandscape):
         over_spectra, branches = land, ((land, sp.true),)
     else:
-        from symscape.spectrum.equal_shares import equal_share_landscape, hinge_regimes
+        from symscape.spectrum.equal_shares.equal_shares import equal_share_landscape, hinge_regimes
 
         over_spectra = equal_share_landscape(land)
         branches = tuple((regime.landscape, regime.where) for regime in hinge_regimes(over_spectra))
@@ -54,55 +53,20 @@ class CompiledBranch:
         self, land: SpectrumLandscape, where: sp.Basic, symbol: sp.Symbol, values: Mapping[sp.Symbol, sp.Expr]
     ):
         values = dict(values)
-        outer, names = land.outer.xreplace(values), list(land.sums)
-        summands = [e.xreplace(values) for e in land.sums.values()]
-        first = [sp.diff(outer, s) for s in names]
-        second = [[sp.diff(e, s).replace(sp.DiracDelta, lambda *_: sp.S.Zero) for s in names] for e in first]
-
-        def compiled(arguments: Sequence[Any], expr: Any) -> Callable[..., Any]:
-            return sp.lambdify(arguments, expr, modules=["scipy", "numpy"], cse=True)
-
-        self.sums = [compiled([*MODE_SYMBOLS, symbol], [sp.diff(e, p_i, k) for e in summands]) for k in range(3)]
-        self.outer = [compiled([*names, symbol], e) for e in (outer, first, second)]
-        self.shell = None if land.shell is None else compiled([symbol], land.shell.xreplace(values))
-        total = sp.Symbol("TrP", positive=True)
-        self.where = (
-            None if where == sp.true or land.shell is not None else compiled([total, symbol], where.xreplace(values))
-        )
+        sums = {s: e.xreplace(values) for s, e in land.sums.items()}
+        shell = None if land.shell is None else land.shell.xreplace(values)
+        self._spectrum = NumericSpectrum(land.outer.xreplace(values), sums, shell, [symbol])
+        self._where = None
+        if where != sp.true and land.shell is None:
+            total = sp.Symbol("TrP", positive=True)
+            self._where = sp.lambdify([total, symbol], where.xreplace(values), modules=["scipy", "numpy"])
 
     def minimum(self, value: float, r: Array, outputs: int, scales: Sequence[float]) -> SpectrumMinimum | None:
         """Return the least value at a value of the parameter; None where there is none on this branch."""
-        shell = None if self.shell is None else float(self.shell(value))
-        if shell is not None and shell <= 0:
+        spectrum = self._spectrum.at(value)
+        if spectrum.shell is not None and spectrum.shell <= 0:
             return None
-        found = find_minimum(_AtValue(self, value, shell), r, np.zeros(len(r)), outputs, scales)
+        found = find_minimum(spectrum, r, np.zeros(len(r)), outputs, scales)
         # On either side of a kink the least value may lie beyond it; then the kink itself is lower.
-        outside = self.where is not None and not self.where(float(found.p.sum()), value)
+        outside = self._where is not None and not self._where(float(found.p.sum()), value)
         return found if found.bounded and not outside else None
-
-
-@dataclass
-class _AtValue:
-    """A compiled branch at one value of the parameter, for `find_minimum`."""
-
-    branch: CompiledBranch
-    at: float
-    shell: float | None
-
-    def _sums(self, k: int, p: Array, r: Array, b: Array) -> Array:
-        return np.array([np.broadcast_to(row, p.shape) for row in self.branch.sums[k](p, r, b, self.at)])
-
-    def value(self, p: Array, r: Array, b: Array) -> float:
-        """Return L(p)."""
-        return float(self.branch.outer[0](*self._sums(0, p, r, b).sum(axis=1), self.at))
-
-    def gradient(self, p: Array, r: Array, b: Array) -> Array:
-        """Return dL/dp."""
-        slopes = np.asarray(self.branch.outer[1](*self._sums(0, p, r, b).sum(axis=1), self.at), dtype=float)
-        return slopes @ self._sums(1, p, r, b)
-
-    def hessian(self, p: Array, r: Array, b: Array) -> Array:
-        """Return the second derivatives by p."""
-        totals, slopes = self._sums(0, p, r, b).sum(axis=1), self._sums(1, p, r, b)
-        first, second = (np.asarray(self.branch.outer[k](*totals, self.at), dtype=float) for k in (1, 2))
-        return slopes.T @ second @ slopes + np.diag(first @ self._sums(2, p, r, b))

@@ -9,26 +9,39 @@ from typing import Any
 import sympy as sp
 
 from symscape.algebra.words import IDENTITY
-from symscape.conditions.survival import augmentation_strength
-from symscape.spectrum.spectrum_landscape import b_i, mode_symbols, r_i
+from symscape.spectrum.modes import b_i, mode_symbols, r_i
+
+#: Multiplies what augmentation adds: Sigma = A_0 + strength * C.
+augmentation_strength = sp.Symbol("augmentation_strength", positive=True)
+
+#: Coefficients of A_0 and of Sigma in a matrix.
+Combination = tuple[Any, Any]
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a condition per mode is written in: a symbol for mode k, in descending order, and what it is an eigenvalue of."""
+    """What a condition per mode is written in: a symbol for mode k, in descending order, and what it is an eigenvalue of.
+
+    ``matrix``: the combination of A_0 and Sigma whose eigenvalues they are, in the metric ``metric`` (None: the identity);
+    None where they are no eigenvalues of one matrix.
+    """
 
     letter: str
     meaning: str
+    matrix: Combination | None = None
+    metric: Combination | None = None
 
     def of(self, k: Any = "k") -> sp.Symbol:
         """Return the symbol for mode k (0-based), or for any mode."""
         return sp.Symbol(f"{self.letter}_{k}", real=True)
 
 
-EIGENVALUE_OF_A0 = Quantity("lambda", "eigenvalue of A_0")
-EIGENVALUE_OF_SIGMA = Quantity("lambda", "eigenvalue of Sigma")
-CORRELATION = Quantity("r", "canonical correlation: A_0 u = r Sigma u")
-SIGNAL_TO_NOISE = Quantity("rho", "ratio of data to augmentation variance at strength 1: A_0 u = rho (Sigma - A_0) u")
+EIGENVALUE_OF_A0 = Quantity("lambda", "eigenvalue of A_0", (1, 0))
+EIGENVALUE_OF_SIGMA = Quantity("lambda", "eigenvalue of Sigma", (0, 1))
+CORRELATION = Quantity("r", "canonical correlation: A_0 u = r Sigma u", (1, 0), (0, 1))
+SIGNAL_TO_NOISE = Quantity(
+    "rho", "ratio of data to augmentation variance at strength 1: A_0 u = rho (Sigma - A_0) u", (1, 0), (-1, 1)
+)
 PENCIL = Quantity("b", "eigenvalue of the pencil B u = b S u")
 
 
@@ -83,7 +96,7 @@ def quadratic_margin(B: Mapping[str, sp.Expr], symbol: sp.Symbol) -> tuple[Quant
         return EIGENVALUE_OF_SIGMA, sigma * EIGENVALUE_OF_SIGMA.of() + decay, (sylvester,)
     ratio = sp.simplify(sigma / cross)
     if not ratio.has(symbol):
-        mixed = Quantity("lambda", f"eigenvalue of A_0 + ({ratio}) Sigma")
+        mixed = Quantity("lambda", f"eigenvalue of A_0 + ({ratio}) Sigma", (1, ratio))
         return mixed, cross * mixed.of() + decay, (sylvester, f"{cross} > 0")
     # The sum of A_0 and Sigma changes with the parameter, and its eigenvalues are no sums unless eigenvectors are common.
     both = Quantity("r", f"{CORRELATION.meaning}; s_k: eigenvalue of Sigma")

@@ -12,22 +12,25 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from symscape.algebra.atoms import exact
 from symscape.conditions.collapse import collapse
 from symscape.conditions.compiled_branches import compiled_branches
+from symscape.conditions.margins import Combination, augmentation_strength, quadratic_margin
 from symscape.errors import InputError, UnknownNameError
 from symscape.landscape.landscape import Landscape
 from symscape.losses.loss import Loss
 from symscape.probability.moments import Moments
+from symscape.programs.landscape_function import argument_name
 from symscape.spectrum.minimum import SpectrumMinimum
 from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 from symscape.stationary.coordinates import canonical_coordinates
 from symscape.stationary.given import checked_outputs
+from symscape.stationary.quartic_form import quartic_form
 from symscape.stationary.stationary_points import call_of
+from symscape.stationary.word_form import Features, split_form
 
 Array = NDArray[np.floating[Any]]
 
-#: Multiplies what augmentation adds: Sigma = A_0 + strength * C.
-augmentation_strength = sp.Symbol("augmentation_strength", positive=True)
 #: Steps are located to this relative accuracy.
 ACCURACY = 1e-9
 #: A strength above this share of the largest one is kept by a descent in W.
@@ -130,8 +133,8 @@ def _doubts(
     call: str, loss: Loss, name: str, moments: Moments, d1: int, fixed: Mapping[str, Any], plateaus: list[Plateau]
 ) -> Iterator[str]:
     """Yield the steps at which equal shares are not proved to be best, with what a descent over all W keeps beside them."""
-    from symscape.spectrum.equal_shares_minimum import rotation_minimised
-    from symscape.spectrum.equal_shares_weights import minimise_over_weights
+    from symscape.spectrum.equal_shares.minimum import rotation_minimised
+    from symscape.spectrum.equal_shares.weights import minimise_over_weights
 
     def setting(value: float) -> tuple[Array, dict[str, Any]]:
         A, C = moments["A0"], moments["Sigma"] - moments["A0"]
@@ -196,6 +199,9 @@ def surviving_count(
         return A, (A + value * C if strength else moments["Sigma"])
 
     if isinstance(land, Landscape):
+        quick = _by_margins(land, name, moments, outputs, fixed)
+        if quick is not None:
+            return quick
 
         def of_landscape(value: float) -> int:
             more = {} if strength else {name: value}
@@ -219,6 +225,46 @@ def surviving_count(
         return best.surviving
 
     return of_spectrum
+
+
+def _by_margins(
+    land: Landscape, name: str, moments: Moments, outputs: int, fixed: Mapping[str, Any]
+) -> Callable[[float], int] | None:
+    """Count the positive margins, where modes do not compete and the parameter changes none of their eigenvalues.
+
+    None where modes compete, or their margins are no functions of the eigenvalues of one matrix.
+    """
+    form, apart = split_form(land)
+    if apart or form.centred or form.features is not Features.PLAIN:
+        return None
+    given = {s: exact(fixed[key]) for s in form.parameters for key in (str(s), argument_name(str(s))) if key in fixed}
+    known = {argument_name(str(s)) for s in form.parameters} | {str(s) for s in form.parameters}
+    symbol = next((s for s in form.parameters if str(s).rstrip("_") == name.rstrip("_")), augmentation_strength)
+    form = form.subs(given)
+    quartic = quartic_form(form)
+    if quartic is None or quartic.beta != 0 or not quartic.alpha.is_positive or set(fixed) - known:
+        return None
+    quantity, margin, _ = quadratic_margin(form.quadratic, symbol)
+    if quantity.matrix is None or not margin.free_symbols <= {quantity.of(), symbol}:
+        return None
+
+    def combined(pair: Combination) -> Array:
+        return float(pair[0]) * moments["A0"] + float(pair[1]) * moments["Sigma"]
+
+    metric = np.eye(len(moments["Sigma"])) if quantity.metric is None else combined(quantity.metric)
+    try:
+        eigenvalues = canonical_coordinates("", metric, combined(quantity.matrix)).eigenvalues
+    except InputError:
+        return None  # along directions without augmentation the ratio of data to augmentation is infinite
+    evaluate = sp.lambdify([quantity.of(), symbol], margin, "numpy")
+    size = float(np.abs(eigenvalues).max(initial=0.0))
+
+    def count(value: float) -> int:
+        margins = np.broadcast_to(evaluate(eigenvalues, value), eigenvalues.shape)
+        slope = np.broadcast_to(evaluate(eigenvalues + size, value) - margins, eigenvalues.shape)
+        return min(outputs, int((margins > 1e-12 * np.abs(slope)).sum()))
+
+    return count
 
 
 def _parameters(land: Landscape | SpectrumLandscape | Loss) -> list[sp.Symbol]:

@@ -15,19 +15,19 @@ import sympy as sp
 from symscape.conditions.condition import Condition, condition
 from symscape.conditions.margins import (
     Quantity,
-    c_of,
+    augmentation_strength,
     meaning_of_symbols,
     mode_in_terms,
     of_mode,
     quadratic_margin,
-    s_of,
 )
-from symscape.conditions.survival import RANGE, SurvivalCurve, augmentation_strength, survival_curve
+from symscape.conditions.survival import RANGE, SurvivalCurve, survival_curve
 from symscape.errors import InputError, UnknownNameError
 from symscape.landscape.landscape import Landscape
 from symscape.losses.language import d_1
 from symscape.losses.loss import Loss
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, b_i, mode_symbols, r_i
+from symscape.spectrum.modes import b_i, mode_symbols, r_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 from symscape.spectrum.words import spectrum_of_words
 from symscape.stationary.aligned_families import AlignedFamilies, AlignedFamily
 from symscape.stationary.families import mode_eigenvalue
@@ -65,24 +65,24 @@ class Threshold:
         if isinstance(k, bool) or not hasattr(k, "__index__") or int(k) < 0:
             raise InputError(f"threshold({self.name}, {self.parameter}).mode({k!r}): modes are numbered from 0")
         if self.any_mode is not None:
-            symbol = self.quantity.of()
-            swap = {symbol: self.quantity.of(k), c_of(): c_of(k), s_of(): s_of(k)}
             found = self.any_mode
             return Condition(
-                found.margin.xreplace(swap), found.parameter,
-                None if found.critical is None else found.critical.xreplace(swap), found.kept_side,
-                tuple(a.xreplace(swap) for a in found.assuming),
-            )  # fmt: skip
+                of_mode(found.margin, self.quantity, k),
+                found.parameter,
+                None if found.critical is None else of_mode(found.critical, self.quantity, k),
+                found.kept_side,
+                tuple(of_mode(a, self.quantity, k) for a in found.assuming),
+            )
         if k == 0 and self._first is not None:
             return self._first
-        margin = self._competingquadratic_margin(k)
+        margin = self._competing_margin(k)
         if margin is None:
             raise InputError(
                 f"threshold({self.name}, {self.parameter}).mode({k}): no closed form; pass A0, Sigma, d1 for numbers"
             )
         return condition(margin, self.parameter)
 
-    def _competingquadratic_margin(self, k: int) -> sp.Expr | None:
+    def _competing_margin(self, k: int) -> sp.Expr | None:
         along: dict[sp.Symbol, sp.Expr] = {}
         for i in range(k + 1):
             along |= mode_in_terms(self._quadratic, self.parameter, i)

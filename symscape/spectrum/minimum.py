@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from symscape.spectrum.spectrum_landscape import MODE_SYMBOLS, SpectrumLandscape, p_i
+from symscape.spectrum.modes import MODE_SYMBOLS, p_i
 
 Array = NDArray[np.floating[Any]]
 
@@ -42,40 +43,68 @@ class SpectrumMinimum:
 
 
 class NumericSpectrum:
-    """Value, gradient and Hessian of a landscape over spectra, all parameters numbers."""
+    """Value, gradient and Hessian of outer(S_1, S_2, ...), S_k the sum over modes of ``sums[S_k]``.
 
-    def __init__(self, landscape: SpectrumLandscape):
-        modules = ["scipy", "numpy"]
-        self.landscape = landscape
-        self.shell = None if landscape.shell is None else float(landscape.shell)
-        names, summands = list(landscape.sums), list(landscape.sums.values())
+    Symbols in ``open_symbols`` get their values from `at`; no other is left. Compiled once for all values.
+    """
 
-        def over_modes(expressions: list[sp.Expr]):  # type: ignore[no-untyped-def]
-            compiled = [sp.lambdify(MODE_SYMBOLS, e, modules=modules) for e in expressions]
-            return lambda p, r, b: np.array([np.broadcast_to(f(p, r, b), p.shape) for f in compiled])
+    #: What a summand is written in; `_of_modes` gives their values.
+    symbols: tuple[sp.Symbol, ...] = MODE_SYMBOLS
 
-        first = [sp.diff(landscape.outer, s) for s in names]
-        self._s, self._ds, self._dds = (over_modes([sp.diff(e, p_i, k) for e in summands]) for k in range(3))
-        self._outer = sp.lambdify(names, landscape.outer, modules=modules)
-        self._outer_first = sp.lambdify(names, first, modules=modules)
+    def __init__(
+        self,
+        outer: sp.Expr,
+        sums: Mapping[sp.Symbol, sp.Expr],
+        shell: sp.Expr | None = None,
+        open_symbols: Sequence[sp.Symbol] = (),
+    ):
+        names, summands = list(sums), list(sums.values())
+
+        def compiled(arguments: Sequence[sp.Symbol], expr: Any) -> Callable[..., Any]:
+            return sp.lambdify([*arguments, *open_symbols], expr, modules=["scipy", "numpy"], cse=True)
+
+        first = [sp.diff(outer, s) for s in names]
         # A kink of Max has no weight in a second derivative anywhere else.
         second = [[sp.diff(e, s).replace(sp.DiracDelta, lambda *_: sp.S.Zero) for s in names] for e in first]
-        self._outer_second = sp.lambdify(names, second, modules=modules)
+        self._summands = [compiled(self.symbols, [sp.diff(e, p_i, k) for e in summands]) for k in range(3)]
+        self._outer = [compiled(names, e) for e in (outer, first, second)]
+        self._shell = None if shell is None else compiled((), shell)
+        self._values: tuple[float, ...] = ()
+        self.shell: float | None = None
+        if not open_symbols and self._shell is not None:
+            self.shell = float(self._shell())
+
+    def at(self, *values: float) -> Self:
+        """Return the same function with values for the open symbols."""
+        made = copy(self)
+        made._values = values
+        made.shell = None if self._shell is None else float(self._shell(*values))
+        return made
+
+    def _of_modes(self, p: Array, r: Array, b: Array) -> tuple[Array, ...]:
+        """Return the values of ``symbols``, one array over modes each."""
+        return p, r, b
+
+    def _sums(self, order: int, p: Array, r: Array, b: Array) -> Array:
+        rows = self._summands[order](*self._of_modes(p, r, b), *self._values)
+        return np.array([np.broadcast_to(row, p.shape) for row in rows])
+
+    def _function(self, order: int, totals: Array) -> Array:
+        return np.asarray(self._outer[order](*totals, *self._values), dtype=float)
 
     def value(self, p: Array, r: Array, b: Array) -> float:
         """Return L(p)."""
-        return self._outer(*self._s(p, r, b).sum(axis=1))
+        return float(self._function(0, self._sums(0, p, r, b).sum(axis=1)))
 
     def gradient(self, p: Array, r: Array, b: Array) -> Array:
         """Return dL/dp."""
-        return np.asarray(self._outer_first(*self._s(p, r, b).sum(axis=1)), dtype=float) @ self._ds(p, r, b)
+        return self._function(1, self._sums(0, p, r, b).sum(axis=1)) @ self._sums(1, p, r, b)
 
     def hessian(self, p: Array, r: Array, b: Array) -> Array:
         """Return the second derivatives by p."""
-        totals, slopes = self._s(p, r, b).sum(axis=1), self._ds(p, r, b)
-        first = np.asarray(self._outer_first(*totals), dtype=float)
-        second = np.asarray(self._outer_second(*totals), dtype=float)
-        return slopes.T @ second @ slopes + np.diag(first @ self._dds(p, r, b))
+        totals, slopes = self._sums(0, p, r, b).sum(axis=1), self._sums(1, p, r, b)
+        first, second = self._function(1, totals), self._function(2, totals)
+        return slopes.T @ second @ slopes + np.diag(first @ self._sums(2, p, r, b))
 
 
 class OverSpectra(Protocol):

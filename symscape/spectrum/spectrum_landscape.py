@@ -19,15 +19,10 @@ import sympy as sp
 from symscape.algebra.atoms import exact
 from symscape.errors import InputError, UnknownNameError
 from symscape.losses.language import d_1
+from symscape.spectrum.modes import MODE_SYMBOLS, mode_symbols, p_i
 
 if TYPE_CHECKING:
     from symscape.spectrum.minimum import SpectrumMinimum
-
-#: Strength of a mode, its canonical correlation A_0 u = r Sigma u, and its eigenvalue B u = b Sigma u.
-p_i = sp.Symbol("p_i", nonnegative=True)
-r_i = sp.Symbol("r_i", real=True)
-b_i = sp.Symbol("b_i", real=True)
-MODE_SYMBOLS = (p_i, r_i, b_i)
 
 
 @dataclass(frozen=True)
@@ -37,6 +32,7 @@ class SpectrumLandscape:
     ``shell``: the value at which Tr P is held, or None. ``assumptions``: what the form rests on, in sentences.
     Raises InputError when ``outer`` holds a symbol of a single mode.
 
+    >>> from symscape.spectrum.modes import r_i
     >>> S, T = sp.symbols("S T")
     >>> L = SpectrumLandscape("spectral", S, {S: p_i**2 - 2 * r_i * p_i})
     >>> L.expr(2)
@@ -177,7 +173,7 @@ class SpectrumLandscape:
         missing = ", ".join(map(str, fixed.parameters))
         if missing:
             raise UnknownNameError(f"{self.name}: no value for {missing}; pass {missing.split(', ')[0]}=...")
-        return NumericSpectrum(fixed)
+        return NumericSpectrum(fixed.outer, fixed.sums, fixed.shell)
 
 
 def _latex_trace(symbol: sp.Symbol) -> str:
@@ -195,15 +191,6 @@ def _latex_trace(symbol: sp.Symbol) -> str:
 
 def _together(params: Mapping[Any, Any] | None, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {**{str(key): value for key, value in (params or {}).items()}, **parameters}
-
-
-def mode_symbols(k: int) -> dict[sp.Symbol, sp.Symbol]:
-    """Return what stands for p_i, r_i and b_i in mode number k."""
-    return {
-        p_i: sp.Symbol(f"p_{k}", nonnegative=True),
-        r_i: sp.Symbol(f"r_{k}", real=True),
-        b_i: sp.Symbol(f"b_{k}", real=True),
-    }
 
 
 def _arrays(*lists: Sequence[float] | None) -> list[Any]:

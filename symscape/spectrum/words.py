@@ -9,7 +9,8 @@ import sympy as sp
 from symscape.algebra.words import IDENTITY, Monomial, Word
 from symscape.errors import InputError
 from symscape.landscape.landscape import Landscape
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, b_i, p_i, r_i
+from symscape.spectrum.modes import b_i, p_i, r_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 from symscape.typesetting.text import superscript
 
 #: What a letter is for mode i in canonical coordinates, where Sigma is 1 and A_0 is diag(r).

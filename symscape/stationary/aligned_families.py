@@ -9,7 +9,8 @@ import sympy as sp
 from sympy.logic.boolalg import Boolean
 
 from symscape.errors import InputError
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, mode_symbols, p_i
+from symscape.spectrum.modes import mode_symbols, p_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from symscape.errors import InputError
 from symscape.landscape.landscape import Landscape
 from symscape.losses.language import Dot, Entry, Expectation, Node, SqDist, WeightNorm
 from symscape.probability.data_models import GaussianViews
-from symscape.spectrum.closed_form import closed_form
-from symscape.spectrum.spectrum_landscape import MODE_SYMBOLS, SpectrumLandscape, b_i, p_i
+from symscape.spectrum.closed_form.closed_form import closed_form
+from symscape.spectrum.modes import MODE_SYMBOLS, b_i, p_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
 
 def to_all_orders(lands: Sequence[Landscape], c: sp.Expr, s: sp.Expr) -> str | None:

@@ -13,9 +13,10 @@ from symscape.errors import InputError
 from symscape.landscape.landscape import landscape
 from symscape.losses.loss import Loss
 from symscape.probability.views import CROSS_MOMENT
-from symscape.spectrum.closed_form_gaussian import tidy
-from symscape.spectrum.closed_form_integration import DECAY, Integration
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, b_i, p_i, r_i
+from symscape.spectrum.closed_form.gaussian import tidy
+from symscape.spectrum.closed_form.integration import DECAY, Integration
+from symscape.spectrum.modes import b_i, p_i, r_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
 
 def closed_form(loss: Loss, pencil: bool = False) -> SpectrumLandscape:

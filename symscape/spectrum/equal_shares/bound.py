@@ -25,8 +25,16 @@ from numpy.typing import NDArray
 from symscape.errors import InputError
 from symscape.losses.language import Expectation, Node, OutputSum
 from symscape.losses.loss import Loss
-from symscape.spectrum.equal_shares_tangent import is_bounded_below
-from symscape.spectrum.output_losses import M_ii, M_jj, P_ii, P_jj, as_maximum, read_expectation, read_output_sum
+from symscape.spectrum.equal_shares.output_losses import (
+    M_ii,
+    M_jj,
+    P_ii,
+    P_jj,
+    as_maximum,
+    read_expectation,
+    read_output_sum,
+)
+from symscape.spectrum.equal_shares.tangent import is_bounded_below
 
 Array = NDArray[np.float64]
 
@@ -51,7 +59,7 @@ def separated(loss: Loss, largest_r: float = 1.0) -> SeparatedLoss | None:
     """Return a loss with numbers for parameters as sums over single outputs and traces; None where it is not of this form.
 
     >>> from symscape.losses.vicreg import VICReg
-    >>> from symscape.spectrum.output_losses import with_numbers
+    >>> from symscape.spectrum.equal_shares.output_losses import with_numbers
     >>> form = separated(with_numbers(VICReg(), 2, {}, "VICReg"))
     >>> form.phi_P, form.phi_M, form.quadratic
     (-P_ii**2 + 25*P_ii + 25*Max(0, 1 - sqrt(P_ii + 1/10000))/2, -25*M_ii, (1.0, 0.0, 0.0))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from symscape.conditions.imbalance_mixtures import MixtureStrength, mixture_strength
-from symscape.conditions.imbalance_robustness import Robustness, growth, robustness
+from symscape.conditions.imbalance.mixtures import MixtureStrength, mixture_strength
+from symscape.conditions.imbalance.robustness import Robustness, growth, robustness
 from symscape.losses.loss import Loss
 
 

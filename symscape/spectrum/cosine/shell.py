@@ -8,8 +8,9 @@ from symscape.errors import InputError
 from symscape.landscape import plan as steps
 from symscape.landscape.landscape import landscape
 from symscape.losses.loss import Loss
-from symscape.spectrum.cosine_fluctuations import FluctuationSeries
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, p_i
+from symscape.spectrum.cosine.fluctuations import FluctuationSeries
+from symscape.spectrum.modes import p_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 from symscape.spectrum.words import ENTRIES, spectrum_of_words
 
 

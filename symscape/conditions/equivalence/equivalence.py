@@ -17,8 +17,8 @@ from sympy.logic.boolalg import Boolean
 
 from symscape.algebra.scalars import Scalars
 from symscape.algebra.words import Monomial
-from symscape.conditions.equivalence_orders import to_all_orders
-from symscape.conditions.equivalence_relation import (
+from symscape.conditions.equivalence.orders import to_all_orders
+from symscape.conditions.equivalence.relation import (
     ALL_ORDERS,
     CONSTANT,
     EQUAL,
@@ -256,7 +256,7 @@ def equivalence_map(losses: Iterable[Loss] | None = None, order: int = 4) -> Equ
     2 SpectralContrastive()                       c,s  c,s  =
     to order 4; =: equal, +: up to a constant, c: a factor, c,s: a factor and a scale of W; *: all orders
     """
-    from symscape.conditions.imbalance_table import catalogue_losses
+    from symscape.conditions.imbalance.table import catalogue_losses
 
     chosen = catalogue_losses() if losses is None else tuple(losses)
     pairs = {}

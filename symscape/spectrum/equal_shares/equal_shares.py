@@ -8,7 +8,7 @@ output i, and sums over outputs become functions of power sums of the spectrum:
     sum_{i != j} P_ij M_ij = Tr PM - Tr P Tr M / d1
     sum_{i != j} M_ij^2    = Tr M^2 - (Tr M)^2 / d1.
 
-Whether equal shares are the best ones is another question; see `symscape.spectrum.equal_shares_bound`.
+Whether equal shares are the best ones is another question; see `symscape.spectrum.equal_shares.bound`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sympy as sp
 from symscape.errors import InputError
 from symscape.losses.language import Expectation, OutputSum, d_1
 from symscape.losses.loss import Loss
-from symscape.spectrum.output_losses import (
+from symscape.spectrum.equal_shares.output_losses import (
     M_ii,
     M_jj,
     OutputTerm,
@@ -32,7 +32,8 @@ from symscape.spectrum.output_losses import (
     read_output_sum,
     rewrite,
 )
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, p_i, r_i
+from symscape.spectrum.modes import p_i, r_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
 #: Power sums over modes: of p, r p, p^2, r p^2 and r^2 p^2.
 TrP = sp.Symbol("TrP", positive=True)

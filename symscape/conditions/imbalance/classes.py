@@ -23,7 +23,8 @@ from symscape.landscape.landscape import landscape
 from symscape.losses.language import Dot, SqDist, weight_norm
 from symscape.losses.loss import Loss
 from symscape.probability.data_models import CumulantViews
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, p_i, r_i
+from symscape.spectrum.modes import p_i, r_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 from symscape.spectrum.words import ENTRIES, mode_of_word
 
 #: Probability of a class, and second moment of a view along it; with p_i and r_i, what a class brings to a sum.
@@ -156,7 +157,7 @@ def _fourth_cumulant(sums: dict[sp.Symbol, sp.Expr]) -> sp.Expr:
 
 
 def _from_equal_shares(loss: Loss) -> ClassLandscape:
-    from symscape.spectrum.equal_shares import equal_share_landscape, hinge_regimes
+    from symscape.spectrum.equal_shares.equal_shares import equal_share_landscape, hinge_regimes
 
     gamma = loss.expr.coeff(weight_norm())
     spectrum = equal_share_landscape(Loss(loss.expr - gamma * weight_norm(), name=loss.name))

@@ -13,7 +13,7 @@ import sympy as sp
 
 from symscape.errors import InputError
 from symscape.probability.views import CROSS_MOMENT, SECOND_MOMENT, View, covariance_letter
-from symscape.spectrum.spectrum_landscape import p_i, r_i
+from symscape.spectrum.modes import p_i, r_i
 
 Pair = tuple[View, View]
 

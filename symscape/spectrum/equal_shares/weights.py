@@ -1,6 +1,6 @@
 """Losses of second moments as functions of W, with exact gradients, and their least value over all W.
 
-The witness of `symscape.spectrum.equal_shares_minimum`: nothing here knows of aligned modes or of equal shares. With
+The witness of `symscape.spectrum.equal_shares.minimum`: nothing here knows of aligned modes or of equal shares. With
 L(P, M), P = W Sigma W^T, M = W A_0 W^T and symmetric derivatives, dL/dW = 2 (dL/dP W Sigma + dL/dM W A_0).
 """
 
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from symscape.errors import InputError
 from symscape.losses.language import Entry, Expectation, OutputSum
 from symscape.losses.loss import Loss
-from symscape.spectrum.equal_shares_bound import separated
-from symscape.spectrum.equal_shares_minimum import correlations
-from symscape.spectrum.equal_shares_search import limited_memory_bfgs
-from symscape.spectrum.output_losses import as_maximum, read_expectation, rewrite, with_numbers
+from symscape.spectrum.equal_shares.bound import separated
+from symscape.spectrum.equal_shares.minimum import correlations
+from symscape.spectrum.equal_shares.output_losses import as_maximum, read_expectation, rewrite, with_numbers
+from symscape.spectrum.equal_shares.search import limited_memory_bfgs
 
 Array = NDArray[np.float64]
 Moments = dict[str, Array]

@@ -14,7 +14,7 @@ from typing import Any
 import sympy as sp
 
 from symscape.algebra.words import IDENTITY, Generator
-from symscape.conditions.imbalance_classes import (
+from symscape.conditions.imbalance.classes import (
     ClassLandscape,
     Sigma_i,
     class_landscape,
@@ -27,7 +27,8 @@ from symscape.landscape.landscape import Landscape, landscape
 from symscape.losses.language import d_1, weight_norm
 from symscape.losses.loss import Loss, WeightDecay, positive_parameter
 from symscape.probability.data_models import MixtureViews
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, p_i, r_i
+from symscape.spectrum.modes import p_i, r_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
 #: Distance of the means along their difference, variance within a class, the augmentation's standard deviation, overall mean.
 delta, within, sigma = sp.symbols("delta A sigma", positive=True)

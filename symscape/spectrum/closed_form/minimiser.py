@@ -11,8 +11,9 @@ from sympy.logic.boolalg import Boolean
 
 from symscape.algebra.atoms import exact
 from symscape.errors import InputError, UnknownNameError
-from symscape.spectrum.closed_form_gaussian import is_positive
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, b_i, p_i, r_i
+from symscape.spectrum.closed_form.gaussian import is_positive
+from symscape.spectrum.modes import b_i, p_i, r_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,17 @@ from numpy.typing import NDArray
 from symscape.errors import InputError
 from symscape.losses.language import d_1
 from symscape.losses.loss import Loss
-from symscape.spectrum.equal_shares import HingeRegime, TrP, equal_share_landscape, hinge_regimes, large_output_limit
-from symscape.spectrum.equal_shares_bound import lower_bound, separated
-from symscape.spectrum.equal_shares_rotation import equal_share_rotation
+from symscape.spectrum.equal_shares.bound import lower_bound, separated
+from symscape.spectrum.equal_shares.equal_shares import (
+    HingeRegime,
+    TrP,
+    equal_share_landscape,
+    hinge_regimes,
+    large_output_limit,
+)
+from symscape.spectrum.equal_shares.output_losses import M_ii, P_ii, with_numbers
+from symscape.spectrum.equal_shares.rotation import equal_share_rotation
 from symscape.spectrum.minimum import SpectrumMinimum
-from symscape.spectrum.output_losses import M_ii, P_ii, with_numbers
 from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
 Array = NDArray[np.float64]

@@ -12,7 +12,7 @@ from typing import Any
 import sympy as sp
 
 from symscape.algebra.words import IDENTITY
-from symscape.conditions.imbalance_classes import (
+from symscape.conditions.imbalance.classes import (
     ClassLandscape,
     Sigma_i,
     class_landscape,
@@ -25,7 +25,7 @@ from symscape.errors import InputError, NotAnalyticError
 from symscape.landscape.landscape import landscape
 from symscape.losses.language import weight_norm
 from symscape.losses.loss import CatalogueLoss, Loss, WeightDecay, positive_parameter
-from symscape.spectrum.spectrum_landscape import p_i, r_i
+from symscape.spectrum.modes import p_i, r_i
 
 #: Class probability at which the sign of a strength is read off a minimum, where symbols do not tell.
 RARE = 1e-6
@@ -124,7 +124,7 @@ def _is_lost(loss: Loss, land: ClassLandscape, p: sp.Expr, noise: sp.Expr, gamma
         return bool(leading.is_negative)
     if noise.free_symbols or gamma.free_symbols or loss.parameters.keys() - {"d_1"}:
         return None
-    from symscape.conditions.imbalance import imbalance
+    from symscape.conditions.imbalance.imbalance import imbalance
 
     pi = [(1 - RARE) / 2, (1 - RARE) / 2, RARE]
     return bool(imbalance(loss, pi, noise=float(noise), gamma=float(gamma)).lost[2])

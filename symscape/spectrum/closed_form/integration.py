@@ -29,7 +29,7 @@ from symscape.losses.language import (
 from symscape.losses.loss import Loss
 from symscape.probability.data_models import GaussianViews
 from symscape.probability.views import CROSS_MOMENT, View
-from symscape.spectrum.closed_form_gaussian import (
+from symscape.spectrum.closed_form.gaussian import (
     Quadratic,
     expected,
     in_order,
@@ -37,7 +37,7 @@ from symscape.spectrum.closed_form_gaussian import (
     log_expected_exponential,
     tidy,
 )
-from symscape.spectrum.spectrum_landscape import p_i
+from symscape.spectrum.modes import p_i
 from symscape.spectrum.words import ENTRIES, mode_of_word
 
 #: How the ledger ends the statement of terms that rest on no distribution.

@@ -12,20 +12,20 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
-from symscape.conditions.imbalance_classes import (
+from symscape.conditions.imbalance.classes import (
     CLASS_SYMBOLS,
     ClassLandscape,
     class_landscape,
     depends_on_directions_only,
 )
-from symscape.conditions.imbalance_exact import loss_on_classes
+from symscape.conditions.imbalance.exact import loss_on_classes
 from symscape.errors import InputError, ScaleInvariantError, UnknownNameError
 from symscape.losses.language import weight_norm
 from symscape.losses.loss import Loss, WeightDecay
 from symscape.spectrum.minimum import NumericSpectrum, SpectrumMinimum, find_minimum
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, p_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 #: With fewer outputs than classes, most choices of the classes that get one that are tried out.
 MOST_CHOICES = 2000
@@ -148,33 +148,25 @@ def _values(land: ClassLandscape, given: Mapping[str, Any]) -> dict[sp.Symbol, A
 class _NumericClasses(NumericSpectrum):
     """A landscape over classes with numbers; in place of b, a class brings its place in the list of classes."""
 
+    symbols = CLASS_SYMBOLS
+
     def __init__(
         self, land: SpectrumLandscape | ClassLandscape, values: Mapping[sp.Symbol, Any], pi: Array, second: Array
     ):
-        outer, shell = land.outer.xreplace(values), land.shell
-        fixed = {symbol: summand.xreplace(values) for symbol, summand in land.sums.items()}
-        super().__init__(
-            SpectrumLandscape(
-                land.name, outer, dict.fromkeys(fixed, p_i), None if shell is None else shell.subs(values)
-            )
-        )
+        self._pi, self._second = pi, second
+        sums = {symbol: summand.xreplace(values) for symbol, summand in land.sums.items()}
+        shell = None if land.shell is None else land.shell.subs(values)
+        super().__init__(land.outer.xreplace(values), sums, shell)
 
-        def over_classes(order: int):  # type: ignore[no-untyped-def]
-            compiled = [sp.lambdify(CLASS_SYMBOLS, sp.diff(e, p_i, order)) for e in fixed.values()]
-
-            def evaluated(p: Array, r: Array, places: Array) -> Array:
-                chosen = places.astype(int)
-                return np.array([np.broadcast_to(f(p, r, pi[chosen], second[chosen]), p.shape) for f in compiled])
-
-            return evaluated
-
-        self._s, self._ds, self._dds = over_classes(0), over_classes(1), over_classes(2)
+    def _of_modes(self, p: Array, r: Array, b: Array) -> tuple[Array, ...]:
+        places = b.astype(int)
+        return p, r, self._pi[places], self._second[places]
 
     def value_and_rounding(self, p: Array, r: Array, places: Array) -> tuple[float, float]:
         """Return L(p), and how far the cancellation of its terms may have moved it."""
-        sums = self._s(p, r, places).sum(axis=1)
-        terms = sums * np.asarray(self._outer_first(*sums), dtype=float)
-        return float(self._outer(*sums)), float(ROUNDING * np.abs(terms).max(initial=0.0))
+        sums = self._sums(0, p, r, places).sum(axis=1)
+        terms = sums * self._function(1, sums)
+        return float(self._function(0, sums)), float(ROUNDING * np.abs(terms).max(initial=0.0))
 
 
 def _least_classes(
@@ -190,10 +182,10 @@ def _least_classes(
         modes: tuple[Array, Array] = (np.asarray(r[places], dtype=float), places.astype(float))
         for piece in pieces:
             least: SpectrumMinimum = find_minimum(piece, *modes, len(places))
-            p = np.zeros(len(r))
-            p[places] = least.p
+            full: Array = np.zeros(len(r))
+            full[places] = least.p
             kind = minima if least.bounded and least.residual < CONVERGED else stopped
-            kind.append((p, *whole.value_and_rounding(np.asarray(least.p, dtype=np.float64), *modes)))
+            kind.append((full, *whole.value_and_rounding(np.asarray(least.p, dtype=np.float64), *modes)))
     # Along a line of least values a search runs far out, and what it gains there is rounding.
     best = min(minima, key=lambda m: m[1], default=None)
     lower = [s for s in stopped if best is None or s[1] + s[2] < best[1]]

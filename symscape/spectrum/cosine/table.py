@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from symscape.algebra.atoms import exact
 from symscape.errors import InputError
 from symscape.losses.loss import Loss
-from symscape.spectrum.cosine_thresholds import entry_correlation
-from symscape.spectrum.isotropic_cosine import isotropic_cosine
-from symscape.spectrum.shell import normalised_landscape
+from symscape.spectrum.cosine.isotropic import isotropic_cosine
+from symscape.spectrum.cosine.shell import normalised_landscape
+from symscape.spectrum.cosine.thresholds import entry_correlation
 
 
 @dataclass(frozen=True)

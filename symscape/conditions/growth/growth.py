@@ -20,8 +20,8 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from symscape.algebra.words import IDENTITY
-from symscape.conditions.gradient_flow import Trajectory, gradient_flow
-from symscape.conditions.mode_growth import Growth, NumericGrowth, logistic, q_k
+from symscape.conditions.growth.gradient_flow import Trajectory, gradient_flow
+from symscape.conditions.growth.mode_growth import Growth, NumericGrowth, logistic, q_k
 from symscape.errors import InputError, UnknownNameError
 from symscape.landscape.landscape import Landscape
 from symscape.losses.language import d_1

@@ -17,8 +17,8 @@ from symscape.errors import InputError, UnknownNameError
 from symscape.losses.language import Dot, Entry, Expectation, Node, SqDist, Total, WeightNorm
 from symscape.losses.loss import Loss
 from symscape.probability.views import CROSS_MOMENT, SECOND_MOMENT, View, covariance_letter
-from symscape.spectrum.cosine_moments import k, pair_mean, sphere_mean
-from symscape.spectrum.cosine_thresholds import r_new
+from symscape.spectrum.cosine.moments import k, pair_mean, sphere_mean
+from symscape.spectrum.cosine.thresholds import r_new
 
 #: The canonical correlation that the k modes share.
 r = sp.Symbol("r", real=True)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from symscape.errors import InputError
 from symscape.landscape.landscape import landscape
 from symscape.losses.loss import Loss
-from symscape.spectrum.closed_form import closed_form
-from symscape.spectrum.closed_form_minimiser import mode_minimiser, one_mode
+from symscape.spectrum.closed_form.closed_form import closed_form
+from symscape.spectrum.closed_form.minimiser import mode_minimiser, one_mode
 from symscape.spectrum.minimum import FAR
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, p_i, r_i
+from symscape.spectrum.modes import p_i, r_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 from symscape.spectrum.words import spectrum_of_words
 
 Array = NDArray[np.float64]

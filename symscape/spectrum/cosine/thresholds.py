@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from symscape.algebra.atoms import exact
 from symscape.errors import InputError, UnknownNameError
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape, p_i, r_i
+from symscape.spectrum.modes import p_i, r_i
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 
 Array = NDArray[np.float64]
 
@@ -96,7 +97,7 @@ def shell_thresholds(land: SpectrumLandscape, parameter: sp.Symbol | str) -> She
     Raises InputError for a landscape of another form; `SpectrumLandscape.minimum` serves it.
 
     >>> from symscape.losses.ntxent import NTXent
-    >>> from symscape.spectrum.shell import normalised_landscape
+    >>> from symscape.spectrum.cosine.shell import normalised_landscape
     >>> found = shell_thresholds(normalised_landscape(NTXent(tau=sp.Symbol("tau", positive=True))), "tau")
     >>> found.condition, found.threshold
     (gap < 1/tau, 1/gap)
@@ -167,7 +168,7 @@ def entry_correlation(land: SpectrumLandscape, modes: Any, r: Any) -> sp.Expr:
     of an empty mode is not linear in its correlation.
 
     >>> from symscape.losses.ntxent import NTXent
-    >>> from symscape.spectrum.shell import normalised_landscape
+    >>> from symscape.spectrum.cosine.shell import normalised_landscape
     >>> entry_correlation(normalised_landscape(NTXent(tau=sp.Symbol("tau", positive=True))), k, sp.Symbol("r", real=True))
     r - 1/(k*tau)
     """

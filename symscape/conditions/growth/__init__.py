@@ -1,0 +1,1 @@
+"""Gradient flow near the origin: rates, order and times of learning."""

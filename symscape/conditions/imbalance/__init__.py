@@ -1,0 +1,1 @@
+"""Imbalanced classes: what a rare class gets, and when it is lost."""

@@ -1,0 +1,1 @@
+"""Losses that count outputs apart, minimised over rotations of the outputs."""
