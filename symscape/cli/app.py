@@ -128,11 +128,13 @@ def collapse_command(
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable output.")] = False,
 ) -> None:
     """Say which modes of given features survive under a loss, and how strong they become."""
-    chosen, _ = _chosen_loss(loss, file, _settings("collapse", settings), symbolic=False)
+    chosen, _ = _chosen_loss(loss, file, _settings("collapse", settings), symbolic=False, command="collapse")
     missing = ", ".join(sorted(set(chosen.parameters) - {"d_1"}))
     if missing:
         raise InputError(f"collapse: give every parameter a number with --set NAME=VALUE; missing: {missing}")
     decay = parse_setting(f"gamma={gamma}")[1]
+    if getattr(decay, "free_symbols", None):
+        raise InputError(f"collapse: --gamma {gamma} is not a number")
     numbers, source = geometry.moments_of(moments, noise)
     found = geometry.forecast(chosen, decay, numbers, d1)
     if as_json:
@@ -156,11 +158,13 @@ def _leave(checked: DigitsCheck | None) -> None:
         raise typer.Exit(code=1)
 
 
-def _chosen_loss(text: str, file: Path | None, values: dict[str, Any], symbolic: bool) -> tuple[Loss, Loss | None]:
+def _chosen_loss(
+    text: str, file: Path | None, values: dict[str, Any], symbolic: bool, command: str = "derive"
+) -> tuple[Loss, Loss | None]:
     """Return the loss to derive, and the same with numbers only for the check (None when numbers are missing)."""
     if bool(text) == bool(file):
         given = f"both {text!r} and --file {file}" if text else "none of them"
-        raise InputError(f"derive: give a loss of the catalogue, an expression, or --file with one; given: {given}")
+        raise InputError(f"{command}: give a loss of the catalogue, an expression, or --file with one; given: {given}")
     if file is not None:
         text = _read_expression(file)
     if file is None and not any(c in text for c in "()*/"):

@@ -8,24 +8,22 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from symscape.conditions.collapse import Collapse, Mode, collapse
+from symscape.conditions.collapse import Collapse, collapse
 from symscape.conditions.threshold import Threshold, threshold
 from symscape.data.digits import load_digits
 from symscape.errors import InputError
 from symscape.landscape.facts import is_rotation_invariant
 from symscape.landscape.landscape import Landscape, landscape
-from symscape.landscape.plan import scaling_degree
 from symscape.losses.language import WeightNorm
 from symscape.losses.loss import Loss, WeightDecay
 from symscape.probability.moments import Moments
 from symscape.sampling.noisy_views import NoisyViews
-from symscape.spectrum.cosine.shell import normalised_landscape
 from symscape.spectrum.equal_shares.equal_shares import hinge_regimes
-from symscape.spectrum.equal_shares.minimum import rotation_minimised
-from symscape.stationary.coordinates import canonical_coordinates
 from symscape.stationary.stationary_points import stationary_points
 
 gamma = sp.Symbol("gamma", positive=True)
+#: A formula of more signs than this is not printed in a terminal.
+LONG = 400
 
 
 def geometry_lines(land: Landscape) -> list[str]:
@@ -33,9 +31,8 @@ def geometry_lines(land: Landscape) -> list[str]:
     try:
         lines = str(stationary_points(land)).splitlines()
     except InputError as error:
-        return (
-            [*_of_single_outputs(land.loss), str(error)] if not is_rotation_invariant(land.loss.expr) else [str(error)]
-        )
+        apart = [] if is_rotation_invariant(land.loss.expr) else _of_single_outputs(land.loss)
+        return apart or [str(error)]
     if not land.loss.expr.has(WeightNorm) and gamma not in land.loss.expr.free_symbols:
         decayed = landscape(land.loss + WeightDecay(gamma), land.order, land.data, land.bias)
         lines.append(f"with weight decay gamma ||W||²: {_condition(decayed, gamma)}")
@@ -49,6 +46,8 @@ def _condition(land: Landscape, parameter: sp.Symbol) -> str:
     found = threshold(land, parameter)
     assert isinstance(found, Threshold)
     number = found.quantity
+    if found.any_mode is None and len(str(found.mode(0))) > LONG:
+        return "modes compete; the condition is long, see threshold(land, parameter)"
     if found.any_mode is not None:
         return f"mode k < d_1 survives where {found.any_mode}; {number.letter}_k: {number.meaning}"
     return f"modes compete; the first survives where {found.mode(0)}; {number.letter}_0: largest {number.meaning}"
@@ -60,9 +59,16 @@ def _of_single_outputs(loss: Loss) -> list[str]:
     except InputError:
         return []
     lines = [
-        "away from W = 0, least over rotations of the outputs, a kept mode solves dL/dp_i = eta (0 without a constraint):"
+        "outputs count apart; away from W = 0, least over rotations of the outputs, a mode of strength p_i and canonical "
+        "correlation r_i is kept where this vanishes, with TrP = sum_i p_i, TrM = sum_i r_i p_i, and eta the multiplier of a "
+        "constraint on Tr P:"
     ]
-    return lines + [f"{regime.name}: {sp.sstr(regime.stationarity)}" for regime in regimes]
+    return lines + [f"{regime.name}: {_short(regime.stationarity)}" for regime in regimes]
+
+
+def _short(expr: sp.Expr) -> str:
+    text = sp.sstr(min(expr, sp.factor(expr), key=sp.count_ops))
+    return text if len(text) <= LONG else f"{len(text)} signs, see hinge_regimes(loss)"
 
 
 def moments_of(file: Path | None, noise: float) -> tuple[Moments, str]:
@@ -75,6 +81,8 @@ def moments_of(file: Path | None, noise: float) -> tuple[Moments, str]:
             raise InputError(f"--noise {noise}: the noise of the digits is a standard deviation, 0 or more")
         views = NoisyViews(load_digits()[0], noise)
         return Moments(views.A_0, views.Sigma), f"handwritten digits, 64 pixels, two views with noise {noise}"
+    if not file.is_file():
+        raise InputError(f"--moments {file}: there is no such file")
     try:
         with np.load(file, allow_pickle=False) as arrays:
             missing = sorted({"A0", "Sigma"} - set(arrays.files if hasattr(arrays, "files") else []))
@@ -90,33 +98,5 @@ def moments_of(file: Path | None, noise: float) -> tuple[Moments, str]:
 
 
 def forecast(loss: Loss, decay: Any, moments: Moments, d1: int) -> Collapse:
-    """Return what collapses for a loss with weight decay: on the shell for a cosine, over rotations where outputs count."""
-    if scaling_degree(loss.expr) == 0 and is_rotation_invariant(loss.expr):
-        return collapse(normalised_landscape(loss), moments["A0"], moments["Sigma"], d1)
-    if not is_rotation_invariant(loss.expr):
-        if decay:
-            raise InputError(
-                f"collapse({loss.name}): weight decay on a loss of single outputs has no closed form; leave --gamma out"
-            )
-        return _over_rotations(loss, moments, d1)
-    land = landscape(loss + WeightDecay(decay)) if decay else landscape(loss)
-    return collapse(land, moments["A0"], moments["Sigma"], d1)
-
-
-def _over_rotations(loss: Loss, moments: Moments, d1: int) -> Collapse:
-    modes = canonical_coordinates(f"collapse({loss.name})", moments["Sigma"], moments["A0"])
-    r = np.clip(modes.eigenvalues, -1.0, 1.0)
-    found = rotation_minimised(loss, r, d1)
-    kept = set(found.kept)
-    spectrum = np.zeros(len(r))
-    spectrum[: len(found.p)] = found.p
-    return Collapse(
-        loss.name,
-        len(kept),
-        min(len(moments["Sigma"]), d1),
-        tuple(Mode(float(b), row, k in kept) for k, (b, row) in enumerate(zip(r, modes.rows, strict=True))),
-        spectrum,
-        found.value,
-        float("nan"),
-        (f"modes by canonical correlation r; least over rotations of the outputs: {found.equal_shares}",),
-    )
+    """Return what collapses for a loss with weight decay."""
+    return collapse(loss + WeightDecay(decay) if decay else loss, moments["A0"], moments["Sigma"], d1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import sympy as sp
 
-from symscape.conditions.collapse import Collapse
+from symscape.conditions.collapsed import Collapse
 from symscape.errors import InputError
 from symscape.landscape.facts import facts
 from symscape.landscape.landscape import Landscape

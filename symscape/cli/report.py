@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from symscape.conditions.collapse import Collapse
+from symscape.conditions.collapsed import Collapse
 from symscape.errors import InputError
 from symscape.landscape.facts import Facts, facts
 from symscape.landscape.landscape import Landscape
@@ -105,7 +106,8 @@ def print_derivation(land: Landscape, geometry: Sequence[str] = ()) -> None:
     if geometry:
         _heading(console, "Stationary points and thresholds")
         for line in geometry:
-            _line(console, line)
+            for part in textwrap.wrap(line, 120, subsequent_indent="      ", drop_whitespace=False) or [""]:
+                _line(console, part)
     _heading(console, "Assumptions")
     for assumption in land.assumptions:
         _line(console, str(assumption))

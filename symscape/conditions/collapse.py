@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 
-from symscape.errors import InputError, NotAnalyticError
+from symscape.conditions.collapsed import Collapse, Mode
+from symscape.errors import InputError, UnknownNameError
+from symscape.landscape.facts import is_rotation_invariant
 from symscape.landscape.landscape import Landscape, landscape
+from symscape.landscape.plan import scaling_degree
+from symscape.losses.language import WeightNorm
 from symscape.losses.loss import Loss
 from symscape.probability.moments import Moments
 from symscape.programs.landscape_function import argument_name
+from symscape.spectrum.cosine.shell import normalised_landscape
 from symscape.spectrum.modes import b_i
 from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 from symscape.stationary.coordinates import canonical_coordinates
-from symscape.stationary.given import Given, checked_outputs, numeric_outputs
+from symscape.stationary.given import Given, checked_outputs
 from symscape.stationary.points import StationaryPoints
 from symscape.stationary.stationary_points import NotConvexError, call_of, numeric_points
-from symscape.stationary.word_form import Features, WordForm, split_form, word_form
+from symscape.stationary.word_form import Features, WordForm, split_form
 
 Array = NDArray[np.floating[Any]]
 
@@ -30,83 +32,8 @@ Array = NDArray[np.floating[Any]]
 DESCENTS = 20
 
 
-class Mode(NamedTuple):
-    """One mode: its eigenvalue b (B u = b S u), its direction u in feature space (d0,), and whether it survives."""
-
-    eigenvalue: float
-    direction: Array
-    survives: bool
-
-
-class TermEffect(NamedTuple):
-    """What one term of the loss adds to the b of every mode: positive drives the mode from zero, negative holds it there."""
-
-    term: sp.Expr
-    contributions: Array
-
-
-@dataclass(frozen=True)
-class Collapse:
-    """What collapses at the global minimum.
-
-    ``kind``: ``complete`` (nothing survives), ``none`` (min(d0, d1) modes survive) or ``dimensional``; ``surviving``: how many
-    modes do; ``modes``: (eigenvalue, direction, survives) by descending eigenvalue; ``spectrum``: the strength p of every mode;
-    ``loss``: the value at the minimum, and ``loss_at_origin``; ``terms``: which term of the loss drives and which holds each
-    mode; ``notes``: what the answer rests on.
-    """
-
-    name: str
-    surviving: int
-    possible: int
-    modes: tuple[Mode, ...]
-    spectrum: Array
-    loss: float
-    loss_at_origin: float
-    notes: tuple[str, ...]
-    _land: Landscape | None = None
-    _given: Given | None = None
-
-    @property
-    def kind(self) -> str:
-        """``complete``, ``dimensional`` or ``none``."""
-        if self.surviving == 0:
-            return "complete"
-        return "none" if self.surviving >= self.possible else "dimensional"
-
-    @property
-    def kept(self) -> tuple[int, ...]:
-        """The surviving modes, 0-based."""
-        return tuple(k for k, mode in enumerate(self.modes) if mode.survives)
-
-    @cached_property
-    def terms(self) -> tuple[TermEffect, ...]:
-        """The share of every additive term of the loss in each b; they sum to the b. Empty where terms have no series."""
-        if self._land is None or self._given is None:
-            return ()
-        directions = np.array([mode.direction for mode in self.modes])
-        return _term_effects(self._land, self._given, directions)
-
-    def __str__(self) -> str:
-        kind = "no" if self.kind == "none" else self.kind
-        lines = [f"{self.name}: {kind} collapse, {self.surviving} of {self.possible} possible modes survive"]
-        shown = list(enumerate(self.modes))[:12]
-        for k, mode in shown:
-            fate = f"survives, p = {self.spectrum[k]:.4g}" if mode.survives else "collapses"
-            effects = ", ".join(f"{t.contributions[k]:+.3g} from {_short(t.term)}" for t in self.terms)
-            lines.append(f"  mode {k}: b = {mode.eigenvalue:.4g}, {fate}" + (f"  ({effects})" if effects else ""))
-        lines += [f"  ... {len(self.modes)} modes"] * (len(self.modes) > 12)
-        return "\n".join(lines + [f"  {note}" for note in self.notes])
-
-    __repr__ = __str__
-
-
-def _short(term: sp.Expr) -> str:
-    text = str(term)
-    return text if len(text) <= 40 else f"{text[:24]}...{text[-12:]}"
-
-
 def collapse(
-    land: Landscape | SpectrumLandscape,
+    land: Landscape | SpectrumLandscape | Loss,
     A0: Any = None,
     Sigma: Any = None,
     d1: int | None = None,
@@ -118,8 +45,8 @@ def collapse(
 
     A0, Sigma: d0 x d0 second moments; ``mean``: (d0,); ``d1``: the number of outputs. Where outputs count apart (VICReg, Barlow
     Twins) the landscape is minimised over rotations first. A landscape over spectra (closed form, shell, equal shares) is
-    taken as it is. Raises MomentsError for moments that no views have, UnknownNameError for a missing or unknown argument,
-    InputError for a landscape that has no least value.
+    taken as it is, and a loss by the route that suits it (`suited_landscape`). Raises MomentsError for moments that no views
+    have, UnknownNameError for a missing or unknown argument, InputError for a landscape that has no least value.
 
     >>> from symscape.losses.infonce import InfoNCE
     >>> from symscape.losses.loss import WeightDecay
@@ -129,21 +56,74 @@ def collapse(
     ('dimensional', 1)
     """
     call = call_of("collapse", land)
+    if A0 is None and Sigma is None and d1 is None:
+        raise UnknownNameError(
+            f"{call}: give A0, Sigma and d1; without numbers, threshold(land, parameter) gives the conditions"
+        )
+    if isinstance(land, Loss):
+        land = suited_landscape(land)
+        if isinstance(land, Loss):
+            return _of_outputs(call, land, A0, Sigma, d1, mean, params, parameters)
     if isinstance(land, SpectrumLandscape):
         return _over_spectra(
             call, land, A0, Sigma, d1, {**{str(k): v for k, v in (params or {}).items()}, **parameters}
         )
     if not isinstance(land, Landscape):
-        raise InputError(f"{call}: the first argument is a landscape; derive one with landscape(loss)")
+        raise InputError(f"{call}: the first argument is a landscape or a loss; derive one with landscape(loss)")
     form, apart = split_form(land)
     try:
         points = numeric_points(call, form, apart, A0, Sigma, d1, mean, params, parameters)
     except NotConvexError as error:
         return _by_descent(call, land, error.form, error.given)
-    return _of_points(call, land, points)
+    return _of_points(call, land, points, bool(apart))
 
 
-def _of_points(call: str, land: Landscape, points: StationaryPoints) -> Collapse:
+def suited_landscape(loss: Loss) -> Landscape | SpectrumLandscape | Loss:
+    """Return what the minimum of a loss is best read from.
+
+    A loss of cosines: the shell; one that counts outputs apart: itself, for `rotation_minimised`; any other: its landscape.
+    """
+    if not is_rotation_invariant(loss.expr):
+        return loss
+    return normalised_landscape(loss) if scaling_degree(loss.expr) == 0 else landscape(loss)
+
+
+def _of_outputs(
+    call: str,
+    loss: Loss,
+    A0: Any,
+    Sigma: Any,
+    d1: Any,
+    mean: Any,
+    params: Mapping[Any, Any] | None,
+    parameters: Mapping[str, Any],
+) -> Collapse:
+    """Minimise a loss of single outputs over their rotations, away from W = 0; its moments are about the mean."""
+    from symscape.spectrum.equal_shares.minimum import rotation_minimised
+
+    if loss.expr.has(WeightNorm):
+        raise InputError(f"{call}: weight decay on a loss of single outputs has no closed form; leave it out")
+    moments, outputs = Moments(A0, Sigma, mean), checked_outputs(call, d1)
+    outer = 0.0 if mean is None else np.outer(moments["mean"], moments["mean"])
+    modes = canonical_coordinates(call, moments["Sigma"] - outer, moments["A0"] - outer)
+    r = np.clip(modes.eigenvalues, -1.0, 1.0)
+    given = {**{str(key): value for key, value in (params or {}).items()}, **parameters}
+    found = rotation_minimised(loss, r, outputs, **given)
+    kept, spectrum = set(found.kept), np.zeros(len(r))
+    spectrum[: len(found.p)] = found.p
+    return Collapse(
+        loss.name,
+        len(kept),
+        min(len(moments["Sigma"]), outputs),
+        tuple(Mode(float(b), row, k in kept) for k, (b, row) in enumerate(zip(r, modes.rows, strict=True))),
+        spectrum,
+        found.value,
+        float("nan"),
+        (f"b: canonical correlation r; least over rotations of the outputs, equal shares: {found.equal_shares}",),
+    )
+
+
+def _of_points(call: str, land: Landscape, points: StationaryPoints, apart: bool) -> Collapse:
     lowest = next(iter(points.minima), None) if points.bounded_below else None
     if lowest is None:
         raise InputError(
@@ -168,6 +148,14 @@ def _of_points(call: str, land: Landscape, points: StationaryPoints) -> Collapse
     if ties > 1:
         many = str(ties) if ties < 10**6 else "more than a million"
         extra.append(f"{many} choices among tied modes give the same loss; the first is shown")
+    if apart:
+        extra.append(
+            "near W = 0 only, where the series holds; away from it, take collapse(loss, ...) of the loss itself"
+        )
+    elif not land.is_exact:
+        extra.append(
+            f"p is that of the series to order {land.order}; closed_form(loss), where there is one, gives it exactly"
+        )
     if lowest.kind == "degenerate":
         extra.append("an eigenvalue is at its threshold: the minimum is flat to second order there")
     if land.has_branches:
@@ -278,22 +266,3 @@ def _over_spectra(
 
 def _with_outputs(land: SpectrumLandscape, parameters: Mapping[str, Any], outputs: int) -> dict[str, Any]:
     return {**({"d_1": outputs} if "d_1" in map(str, land.parameters) else {}), **parameters}
-
-
-def _term_effects(land: Landscape, given: Given, directions: Array) -> tuple[TermEffect, ...]:
-    """Return u^T B_t u for the quadratic part B_t of every additive term of the loss."""
-    found = []
-    for term in land.loss.expr.as_ordered_terms():
-        try:
-            part = landscape(Loss(term), order=2, data=land.data, bias=land.bias)
-            form = word_form(part)
-        except NotAnalyticError:
-            return ()
-        if not form.quadratic:
-            continue
-        form = numeric_outputs(form.subs(given.values), given.d1)
-        if form.features is not given.features or any(s not in given.matrices for s in form.letters):
-            return ()
-        B = given.combination(form.quadratic)
-        found.append(TermEffect(term, np.einsum("ki,ij,kj->k", directions, B, directions)))
-    return tuple(found)

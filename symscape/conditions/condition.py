@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sympy as sp
@@ -18,7 +18,8 @@ class Condition:
     """``margin > 0``: when a mode is kept. ``critical``: the value of ``parameter`` at which the margin vanishes.
 
     ``kept_side``: ``below`` or ``above`` the critical value, None when that is open or the margin does not depend on the
-    parameter. ``assuming``: what else must hold for the solved form; the margin itself is always right.
+    parameter. ``assuming``: what else must hold for the solved form; the margin itself is always right. ``of_loss``: the
+    condition is the opposite, margin <= 0: when nothing is kept. SymPy takes it as its inequality.
     """
 
     margin: sp.Expr
@@ -26,22 +27,43 @@ class Condition:
     critical: sp.Expr | None
     kept_side: str | None
     assuming: tuple[Boolean, ...] = ()
+    of_loss: bool = False
 
     @property
     def inequality(self) -> Boolean:
         """The condition as it is derived."""
-        return sp.Gt(self.margin, 0)
+        return self._signed(self.margin)
+
+    def _sympy_(self) -> Boolean:
+        return self.inequality
+
+    @property
+    def free_symbols(self) -> set[sp.Symbol]:
+        """The symbols of the inequality."""
+        return self.margin.free_symbols
+
+    def _signed(self, margin: sp.Expr) -> Boolean:
+        return sp.Le(margin, 0) if self.of_loss else sp.Gt(margin, 0)
 
     @property
     def _shortest(self) -> Boolean:
         """The inequality without the factors that are positive anyway."""
-        return sp.Gt(sign_part(self.margin), 0)
+        return self._signed(sign_part(self.margin))
+
+    @property
+    def failure(self) -> Condition:
+        """The opposite condition."""
+        return replace(self, of_loss=not self.of_loss)
 
     @property
     def solved(self) -> Boolean | None:
         """The condition solved for the parameter, None where it has no closed form."""
         if self.critical is None or self.kept_side is None:
             return None
+        if self.of_loss:
+            # Outside what is assumed the opposite of the solved form need not hold: then the margin says it.
+            relation = sp.Ge if self.kept_side == "below" else sp.Le
+            return None if self.assuming else relation(self.parameter, self.critical)
         relation = sp.Lt if self.kept_side == "below" else sp.Gt
         return relation(self.parameter, self.critical)
 
@@ -53,8 +75,8 @@ class Condition:
     def evaluate(self, values: Mapping[Any, Any]) -> Boolean:
         """Return the inequality with values for symbols, by symbol or by name: true or false once all have one."""
         by_name = {str(key): sp.sympify(value) for key, value in values.items()}
-        return sp.Gt(
-            self.margin.xreplace({s: by_name[str(s)] for s in self.margin.free_symbols if str(s) in by_name}), 0
+        return self._signed(
+            self.margin.xreplace({s: by_name[str(s)] for s in self.margin.free_symbols if str(s) in by_name})
         )
 
     def __str__(self) -> str:

@@ -41,11 +41,15 @@ class Design:
         low, high = max(self.intervals, key=lambda ends: ends[1] / ends[0])
         return float(np.sqrt(low * high))
 
+    @property
+    def _modes(self) -> str:
+        return "mode" if self.keep == 1 else "modes"
+
     def __str__(self) -> str:
         if not self.intervals:
-            return f"{self.name}: no {self.parameter} keeps exactly {self.keep} modes: {self.reason}"
+            return f"{self.name}: no {self.parameter} keeps exactly {self.keep} {self._modes}: {self.reason}"
         where = " or ".join(f"{low:.6g} < {self.parameter} < {high:.6g}" for low, high in self.intervals)
-        return f"{self.name}: exactly {self.keep} modes survive for {where}; {self.reason}"
+        return f"{self.name}: exactly {self.keep} {self._modes} kept for {where}; {self.reason}"
 
     __repr__ = __str__
 
@@ -73,7 +77,7 @@ def inverse_design(
     >>> from symscape.losses.loss import WeightDecay
     >>> land = landscape(InfoNCE() + WeightDecay(sp.Symbol("gamma", positive=True)))
     >>> inverse_design(land, "gamma", 1, A0=[[3, 0], [0, 1]], Sigma=[[4, 0], [0, 2]], d1=2)
-    InfoNCE + WeightDecay(gamma): exactly 1 modes survive for 1 < gamma < 3; range searched: 1e-06 to 1e+06
+    InfoNCE + WeightDecay(gamma): exactly 1 mode kept for 1 < gamma < 3; range searched: 1e-06 to 1e+06
     """
     call = f"inverse_design({call_of('', land)[1:-1]}, {parameter}, keep={keep!r})"
     moments, outputs = Moments(A0, Sigma, mean), checked_outputs(call, d1)

@@ -156,6 +156,8 @@ class CollapseReport:
         verdict = f"collapse {'helps' if self.helps else 'does not help'} (it wins for N < {self.samples_below:.4g})"
         return f"{len(self.kept)} of {len(self.r)} modes kept, N = {self.samples}: {risks}\n{told}: {verdict}"
 
+    __repr__ = __str__
+
 
 def collapse_helps(
     A0: ArrayLike, Sigma: ArrayLike, theta: ArrayLike, noise: float, samples: int, kept: int | Sequence[int]

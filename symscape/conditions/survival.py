@@ -13,7 +13,7 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from symscape.algebra.atoms import exact
-from symscape.conditions.collapse import collapse
+from symscape.conditions.collapse import collapse, suited_landscape
 from symscape.conditions.compiled_branches import compiled_branches
 from symscape.conditions.margins import Combination, augmentation_strength, quadratic_margin
 from symscape.errors import InputError, UnknownNameError
@@ -52,6 +52,8 @@ class Plateau:
     def __str__(self) -> str:
         return f"{self.surviving} for {self.low:.6g} < . < {self.high:.6g}"
 
+    __repr__ = __str__
+
 
 @dataclass(frozen=True)
 class SurvivalCurve:
@@ -89,6 +91,8 @@ class SurvivalCurve:
     def __str__(self) -> str:
         return "\n".join([f"{self.parameter}: " + "; ".join(map(str, self.plateaus)), *(f"  {n}" for n in self.notes)])
 
+    __repr__ = __str__
+
 
 def survival_curve(
     land: Landscape | SpectrumLandscape | Loss,
@@ -110,6 +114,8 @@ def survival_curve(
     for a range that is not 0 < low < high, UnknownNameError for an unknown parameter.
     """
     call = f"survival_curve({call_of('', land)[1:-1]}, {parameter})"
+    if isinstance(land, Loss):
+        land = suited_landscape(land)
     low, high = between
     if not 0 < low < high < np.inf:
         raise InputError(f"{call}: between={between} is not a range 0 < low < high")

@@ -43,8 +43,8 @@ class Threshold:
     """When modes survive, as conditions in one parameter.
 
     ``quantity``: what a mode enters by; ``mode(k)``: the condition for mode k (0-based, descending) to survive, if outputs
-    are left for it (k < d1); ``any_mode``: the same for any mode, None where modes compete; ``complete``: when anything
-    survives, whose failure is complete collapse; ``assumptions``: what the conditions rest on.
+    are left for it (k < d1); ``any_mode``: the same for any mode, None where modes compete; ``complete``: when nothing
+    survives; ``assumptions``: what the conditions rest on.
     """
 
     name: str
@@ -104,8 +104,8 @@ class Threshold:
 
     @property
     def complete(self) -> Condition:
-        """The condition for anything to survive; complete collapse is its failure."""
-        return self.mode(0)
+        """The condition for complete collapse: that not even the first mode survives."""
+        return self.mode(0).failure
 
     def __str__(self) -> str:
         lines = [f"{self.name}, by {self.parameter}; {self.quantity.letter}_k: {self.quantity.meaning}, descending"]
@@ -113,7 +113,7 @@ class Threshold:
             lines.append(f"  mode k < d_1 survives where {self.any_mode}")
         else:
             lines.append(f"  modes compete; the first survives where {self.mode(0)}")
-        lines.append(f"  complete collapse: not {self.complete}")
+        lines.append(f"  complete collapse where {self.complete}")
         return "\n".join([*lines, *(f"  {a}" for a in self.assumptions)])
 
     __repr__ = __str__
@@ -163,11 +163,19 @@ class NumericThreshold:
         ends = {e for interval in self.intervals[k] for e in interval if e not in self.between}
         return ends.pop() if len(ends) == 1 else None
 
+    def _where(self, interval: tuple[float, float]) -> str:
+        """Return an interval in words; an end of the range is no threshold."""
+        low, high = interval
+        if low <= self.between[0]:
+            return "everywhere" if high >= self.between[1] else f"below {high:.6g}"
+        return f"above {low:.6g}" if high >= self.between[1] else f"from {low:.6g} to {high:.6g}"
+
     def __str__(self) -> str:
         lines = [f"{self.name}, by {self.parameter} between {self.between[0]:.3g} and {self.between[1]:.3g}"]
         for k, intervals in enumerate(self.intervals):
-            where = ", ".join(f"{low:.6g} to {high:.6g}" for low, high in intervals) or "never"
-            lines.append(f"  mode {k} survives: {where}")
+            lines.append(f"  mode {k} survives {', '.join(map(self._where, intervals)) or 'nowhere'}")
+        complete = ", ".join(map(self._where, self.complete)) or "nowhere"
+        lines.append(f"  no other mode survives in this range; complete collapse {complete}")
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
     __repr__ = __str__
@@ -225,7 +233,8 @@ def _symbol(call: str, symbols: tuple[sp.Symbol, ...], parameter: Any) -> sp.Sym
     known = {str(s).rstrip("_"): s for s in symbols} | {str(augmentation_strength): augmentation_strength}
     name = str(parameter).rstrip("_")
     if name not in known:
-        raise UnknownNameError(f"{call}: there is no parameter {str(parameter)!r}; there are {', '.join(known)}")
+        hint = "; add weight decay with landscape(loss + WeightDecay(gamma))" if name == "gamma" else ""
+        raise UnknownNameError(f"{call}: there is no parameter {str(parameter)!r}; there are {', '.join(known)}{hint}")
     return known[name]
 
 

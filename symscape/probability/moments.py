@@ -95,9 +95,11 @@ _HINTS = {
 def symmetric_matrix(name: str, value: Any) -> Array:
     """Return a d0 x d0 array, symmetric and finite; raise MomentsError that names it otherwise."""
     try:
+        if np.iscomplexobj(value):
+            raise TypeError("complex")
         matrix = np.asarray(value, dtype=float)
     except (TypeError, ValueError) as error:
-        raise MomentsError(f"{name}={value!r} is not an array of numbers") from error
+        raise MomentsError(f"{name}={value!r} is not an array of real numbers") from error
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
         raise MomentsError(f"{name} has shape {matrix.shape}; it is d0 x d0")
     if not np.isfinite(matrix).all():

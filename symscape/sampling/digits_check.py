@@ -124,6 +124,9 @@ def _rows(
         next_part = nexts[0] if nexts else 0.0
         # Of the next order only the Gaussian part is known unless it needs second moments alone.
         slack = 2 * abs(nexts[1]) + (0.0 if free else abs(next_part)) if nexts else 0.0
+        if not free:
+            # Nor are the cumulants of degree 6 and more within the order.
+            slack += sum(abs(land.part(d).numpy()(t * W, **arguments)) for d in range(6, order + 1, 2))
         rows.append(
             CheckRow(
                 trace_P=t * t,

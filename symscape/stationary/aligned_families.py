@@ -30,6 +30,8 @@ class NoSolution:
         equations = "; ".join(f"0 = {e}" for e in self.equations)
         return f"no closed form: {equations}. For numbers, {self.numeric}"
 
+    __repr__ = __str__
+
 
 @dataclass(frozen=True)
 class AlignedFamily:
@@ -50,6 +52,8 @@ class AlignedFamily:
         return (
             f"keeps {', '.join(map(str, self.kept)) or 'nothing'}: {spectrum}; another mode grows at -({self.growth})"
         )
+
+    __repr__ = __str__
 
 
 class AlignedFamilies:

@@ -29,6 +29,8 @@ class CountRange:
             return f"at least {self.lower}"
         return f"between {self.lower:.6g} and {self.upper:.6g}"
 
+    __repr__ = __str__
+
 
 class _OverBudget(Exception):
     pass

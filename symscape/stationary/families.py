@@ -58,6 +58,8 @@ class SymbolicFamily:
             f"{sp.sstr(self.exists)}; index {self.index}, nullity {self.nullity}; {self.kind}"
         )
 
+    __repr__ = __str__
+
     def latex(self) -> str:
         """Return spectrum, value and existence in LaTeX."""
         rows = [f"p_{{{i}}} &= {sp.latex(p)}" for i, p in zip(self.kept, self.spectrum, strict=True)]

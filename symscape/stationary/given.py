@@ -37,14 +37,19 @@ def parameter_values(
     """
     known = {argument_name(str(s)): s for s in parameters}
     values: dict[sp.Symbol, sp.Expr] = {}
+    if params is not None and not isinstance(params, Mapping):
+        raise InputError(f"{call}: params={params!r} is not a mapping of symbols to numbers, such as {{tau: 0.5}}")
     by_name = {str(key): value for key, value in (params or {}).items()}
     for s in parameters:
-        if str(s) in by_name:
-            values[s] = by_name[str(s)]
+        for name in (str(s), argument_name(str(s))):
+            if name in by_name:
+                values[s] = by_name[name]
     for name, value in given.items():
         if name not in known:
             has = ", ".join(known) or "none"
             raise UnknownNameError(f"{call}: there is no parameter {name!r}; this landscape has: {has}")
+        if known[name] in values and values[known[name]] != value:
+            raise InputError(f"{call}: {name} is given twice, as {value!r} and in params as {values[known[name]]!r}")
         values[known[name]] = value
     for s, value in values.items():
         try:
@@ -52,7 +57,12 @@ def parameter_values(
         except InputError as error:
             raise InputError(f"{call}: {argument_name(str(s))}={value!r} is not a finite real number") from error
         if not number.is_number or number.is_extended_real is False or number.is_finite is not True:
-            raise InputError(f"{call}: {argument_name(str(s))}={value!r} is not a finite real number")
+            hint = "; for n = oo derive the landscape with n=sympy.oo" if str(s) == "n" else ""
+            raise InputError(f"{call}: {argument_name(str(s))}={value!r} is not a finite real number{hint}")
+        if s.is_nonnegative and number.is_negative:
+            raise InputError(
+                f"{call}: {argument_name(str(s))}={value!r} is negative; this symbol stands for a positive number"
+            )
         values[s] = number
     return values
 

@@ -105,3 +105,5 @@ class StationaryPoint:
             f"{self.kind}: keeps {kept}; p = {spectrum}; loss {self.loss:.6g}; index {self.index}, "
             f"nullity {self.nullity} ({self.symmetry_nullity} by rotation)"
         )
+
+    __repr__ = __str__

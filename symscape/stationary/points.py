@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, islice
 from math import comb
@@ -117,6 +117,8 @@ class StationaryPoints(ABC):
 
         Raises InputError for modes that do not exist, and for a set of modes that no stationary point keeps.
         """
+        if isinstance(kept, str) or not isinstance(kept, Iterable):
+            raise InputError(f"{self.call}.family(kept={kept!r}): kept is a tuple of modes, such as (0, 2)")
         call = f"{self.call}.family(kept={tuple(kept)})"
         modes = len(self.eigenvalues)
         if any(isinstance(i, bool) or not hasattr(i, "__index__") for i in kept):
@@ -200,7 +202,10 @@ class StationaryPoints(ABC):
         return True
 
     def __str__(self) -> str:
-        lines = [f"{self.call}: {self.count} families of stationary points, d1 = {self.d1}", f"  {self.statement}"]
+        lines = [
+            f"{self.call}: {self.count} {'family' if self.count == 1 else 'families'} of stationary points, d1 = {self.d1}",
+            f"  {self.statement}",
+        ]
         never = self.given.columns - len(self.eigenvalues)
         if never:
             lines.append(f"  the features never vary in {never} directions, to 1e-6 of the largest deviation")

@@ -104,7 +104,11 @@ class QuarticPoints(StationaryPoints):
         sizes = np.arange(1, len(b) + 1)
         stiffness = self.alpha + self.beta * sizes
         margin = b * stiffness - self.beta * np.cumsum(b)
-        return tuple(range(int((margin > self.tie * stiffness).sum())))
+        kept = tuple(range(int((margin > self.tie * stiffness).sum())))
+        # At the tie itself rounding may see the last mode kept here and lost in its strength.
+        while kept and not ((p := self.strengths(kept)) is not None and (p > 0).all()):
+            kept = kept[:-1]
+        return kept
 
     @property
     def minima(self) -> Sequence[StationaryPoint]:

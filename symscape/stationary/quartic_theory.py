@@ -96,6 +96,8 @@ class ProofStep:
     def __str__(self) -> str:
         return f"{self.statement}  [{'identity holds' if self.holds else 'FAILS'}]"
 
+    __repr__ = __str__
+
 
 class Proof:
     """The steps of a proof; it holds when every step does."""

@@ -63,6 +63,8 @@ class SearchResult:
             f"{len(self.unmatched)} in no family"
         )
 
+    __repr__ = __str__
+
 
 def search_stationary(
     program: WordProgram,

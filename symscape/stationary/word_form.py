@@ -72,7 +72,13 @@ class WordForm:
         """Return the form with values for parameters."""
 
         def fixed(c: sp.Expr) -> sp.Expr:
-            return c.xreplace(dict(values))
+            found = c.xreplace(dict(values))
+            if found.has(sp.zoo, sp.nan, sp.oo, sp.I):
+                given = ", ".join(f"{s}={v}" for s, v in values.items())
+                raise InputError(
+                    f"{self.name}: a coefficient, {c}, is singular or not real at {given}; choose other values"
+                )
+            return found
 
         return WordForm(
             self.name,

@@ -19,7 +19,7 @@ Array = NDArray[np.floating[Any]]
 ACCURACY, FAR = 1e-10, 1e6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trajectory:
     """A flow: ``times`` (T,), ``W`` (T, d1, d0), ``spectra`` (T, d1): eigenvalues of P, descending, ``loss`` (T,)."""
 

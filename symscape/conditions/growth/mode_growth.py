@@ -77,7 +77,7 @@ class Growth:
         return rf"$\displaystyle {self.latex()}$"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NumericGrowth:
     """Growth of every mode with numbers, in the order in which they are learned.
 

@@ -34,7 +34,7 @@ MOST_CHOICES = 2000
 CONVERGED, ROUNDING = 1e-7, 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Imbalance:
     """Strengths of the classes at the minimum, an entry per class; made by `imbalance`.
 
@@ -64,6 +64,8 @@ class Imbalance:
         if not self.bounded:
             rows.append("no minimum found: the landscape falls without end, or towards a value at infinity")
         return "\n".join([*rows, self.note] if self.note else rows)
+
+    __repr__ = __str__
 
 
 def imbalance(

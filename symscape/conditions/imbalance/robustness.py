@@ -62,6 +62,8 @@ class Robustness:
         p, q = growth(self.p_exponent, self.lost), growth(self.q_exponent, self.lost)
         return f"{self.name}: p_c = {p}, |W m_c|^2 = {q}; {self.reason}"
 
+    __repr__ = __str__
+
 
 def growth(exponent: int, lost: bool | None, small: str = "pi_c") -> str:
     """Return how a strength goes as pi_c -> 0, as text."""
@@ -160,6 +162,8 @@ class ClassThreshold:
 
     def __str__(self) -> str:
         return f"{self.name}: a class is lost below pi_c = {self.trained}; near W = 0, below pi_c = {self.origin}"
+
+    __repr__ = __str__
 
 
 def class_threshold(loss: Loss, noise: Any = sigma) -> ClassThreshold:

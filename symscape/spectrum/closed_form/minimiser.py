@@ -102,6 +102,8 @@ def mode_minimiser(closed: SpectrumLandscape) -> ModeMinimiser | NoClosedForm:
     >>> found.p, found.exists, found.unique
     (r_i*tau, r_i > 0, True)
     """
+    if not isinstance(closed, SpectrumLandscape):
+        raise InputError(f"mode_minimiser({closed!r}): give a landscape over spectra, such as closed_form(loss)")
     mode = _Mode(closed.name, *one_mode(closed))
     slope = sp.cancel(sp.together(sp.diff(mode.summand, p_i)))
     numerator, denominator = sp.fraction(slope)

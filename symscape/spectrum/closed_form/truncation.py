@@ -50,6 +50,8 @@ class TruncationTable:
             lines.append("".join(f"{number:13.5g}" for number in numbers) + f"{'yes' if bounded else 'no':>13}")
         return "\n".join(lines)
 
+    __repr__ = __str__
+
 
 def truncation_table(loss: Loss, r: Sequence[float], order: int = 4, **parameters: Any) -> TruncationTable:
     """Return what the landscape of a loss to ``order`` gets wrong at canonical correlations r, one row per mode.

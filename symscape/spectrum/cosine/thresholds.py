@@ -87,6 +87,8 @@ class ShellThresholds:
             f"  {self.complete_collapse}"
         )
 
+    __repr__ = __str__
+
 
 def shell_thresholds(land: SpectrumLandscape, parameter: sp.Symbol | str) -> ShellThresholds:
     """Return the threshold per mode of a landscape on the shell that is quadratic in p, in one of its parameters.

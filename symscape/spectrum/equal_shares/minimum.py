@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -35,7 +35,7 @@ _EXACT_SHARES = 1e-7
 _ATTAINED = 1e-7
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RotationMinimised:
     """The least value of a loss over W aligned with the modes, minimised over rotations of the outputs.
 
@@ -81,7 +81,9 @@ class RotationMinimised:
         return float(self.p.sum() ** 2 / (self.p @ self.p)) if self.p.any() else 0.0
 
 
-def rotation_minimised(loss: Loss, r: Any, d1: int, **parameters: Any) -> RotationMinimised:
+def rotation_minimised(
+    loss: Loss, r: Any, d1: int, params: Mapping[Any, Any] | None = None, **parameters: Any
+) -> RotationMinimised:
     """Return the spectrum of least loss with d1 outputs, over modes of canonical correlations r, descending.
 
     Each smooth regime of the loss is minimised, and the kink with Tr P held at it; the lowest one that lies in its own regime
@@ -95,6 +97,7 @@ def rotation_minimised(loss: Loss, r: Any, d1: int, **parameters: Any) -> Rotati
     """
     call = f"rotation_minimised({getattr(loss, 'name', loss)}, ...)"
     modes = correlations(r, call)
+    parameters = {**{str(key): value for key, value in (params or {}).items()}, **parameters}
     numeric = with_numbers(loss, d1, parameters, call)
     best: tuple[SpectrumMinimum, HingeRegime] | None = None
     for regime in hinge_regimes(_with_outputs(numeric, d1, call)):
@@ -157,7 +160,7 @@ def _is_linear(phi: sp.Expr, x: sp.Symbol) -> bool:
     return bool(sp.diff(phi, x, 2) == 0) if not phi.has(sp.Max) else False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KeptModes:
     """Kept modes against one parameter: arrays of one number per value, ready to plot."""
 
@@ -173,7 +176,7 @@ class KeptModes:
 
 
 def kept_modes_table(
-    loss: Loss, r: Any, d1: int, parameter: str, values: Iterable[Any], **parameters: Any
+    loss: Loss, r: Any, d1: int, parameter: Any, values: Iterable[Any], **parameters: Any
 ) -> KeptModes:
     """Return the kept modes and effective ranks for several values of one parameter, or of ``parameter="d1"``.
 
@@ -184,7 +187,7 @@ def kept_modes_table(
     >>> kept_modes_table(VICReg.symbolic(), [0.9, 0.8, 0.1], 4, "nu", [0.1, 1], lambda_=25, mu=25, epsilon=1e-4).surviving
     array([1, 2])
     """
-    chosen = list(values)
+    chosen, parameter = list(values), str(parameter)
     found = []
     for value in chosen:
         outputs = value if parameter == "d1" else d1
