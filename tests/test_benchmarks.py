@@ -5,6 +5,7 @@ from fractions import Fraction
 from math import prod
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sympy as sp
 
@@ -13,7 +14,8 @@ from symscape.algebra.words import closed_word
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(Path(__file__).parent.parent / "benchmarks"))
-    baselines, engine, timing = (importlib.import_module(name) for name in ("baselines", "engine", "timing"))
+    names = ("baselines", "engine", "geometry", "timing")
+    baselines, engine, geometry, timing = (importlib.import_module(name) for name in names)
 
 
 def in_components(land, d0, d1):
@@ -95,3 +97,16 @@ def test_every_row_has_a_task(quick):
 def test_tables_and_durations():
     assert [timing.duration(t) for t in (12.34, 0.00752, 3e-6, None)] == ["12.3 s", "7.52 ms", "3 us", ""]
     assert timing.markdown_table(["a", "bc"], [["1", "2"]]) == "| a | bc |\n| - | -- |\n| 1 | 2  |"
+
+
+def test_the_baselines_of_the_geometry_find_the_same_points():
+    """SymPy's stationary points at d0 = 2, d1 = 1 are those of the families; a descent ends at the least value found."""
+    A0, Sigma = np.array([[2.0, 1.0], [1.0, 1.0]]), np.array([[3.0, 1.0], [1.0, 2.0]])
+    points = ss.stationary_points(infonce(4), A0, Sigma, 1)
+    found = [np.array([float(v) for v in solution.values()]) for solution in geometry.sympy_stationary_points()]
+    values = infonce(4).numpy()
+    theirs = {round(values(w[None, :], A0=A0, Sigma=Sigma), 9) for w in found}
+    assert theirs == {round(point.loss, 9) for point in points} and len(theirs) == points.count
+    large = geometry.Large(12)
+    assert abs(large.task()[0] / large.descent() - 1) < 1e-6
+    assert abs(1.02 * large.task()[0] / large.descent() - 1) > 1e-6

@@ -267,4 +267,4 @@ def test_derive_prints_stationary_points_and_thresholds(monkeypatch, capsys):
     _, out, _ = run(monkeypatch, capsys, "derive", "infonce", "--no-check")
     assert "p_i = 2*b_i/3" in out and "mode k < d_1 survives where gamma < lambda_k" in out
     _, out, _ = run(monkeypatch, capsys, "derive", "vicreg", "--symbolic", "--no-check")
-    assert "at the kink" in out and "outputs apart" in out
+    assert "at the kink" in out and "outputs count apart" in out

@@ -23,6 +23,7 @@ from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 from symscape.stationary.coordinates import canonical_coordinates
 from symscape.stationary.given import Given, checked_outputs
 from symscape.stationary.points import StationaryPoints
+from symscape.stationary.search import falls_without_end
 from symscape.stationary.stationary_points import NotConvexError, call_of, numeric_points
 from symscape.stationary.word_form import Features, WordForm, split_form
 
@@ -199,6 +200,16 @@ def _by_descent(call: str, land: Landscape, form: WordForm, given: Given) -> Col
         value, slope = f.value_and_gradient(flat.reshape(shape), **arguments)
         return value, slope.ravel()
 
+    highest = land.part(max(land.polynomial.parts)).numpy()
+    if falls_without_end(
+        lambda W: highest.value_and_gradient(W, **arguments),
+        max(land.polynomial.parts),
+        given.d1,
+        np.diagonal(given.matrices["Sigma"]),
+    ):
+        raise InputError(
+            f"{call}: the landscape falls without end at these numbers, so it has no minimum; use another order"
+        )
     scale = np.sqrt(float(np.abs(modes.eigenvalues).max()) / max(float(np.trace(given.matrices["Sigma"])), 1e-300))
     best = None
     for _ in range(DESCENTS):

@@ -255,6 +255,10 @@ def _symbolic(land: Landscape, form: WordForm, apart: OutputWords, symbol: sp.Sy
         form, statement = form_or_none
         assumptions = (*assumptions, "near W = 0", statement)
     quartic = quartic_form(form)
+    if quartic is not None and not quartic.alpha.is_positive:
+        assumptions = (*assumptions, f"{sp.sstr(quartic.alpha)} > 0, or the landscape falls without end")
+    if form.order > 4:
+        assumptions = (*assumptions, "near W = 0: above order 4 a mode may also survive beyond, by a jump")
     if quartic is not None and quartic.beta == 0:
         return Threshold(name, symbol, quantity, condition(margin, symbol), assumptions)
     if quartic is not None:

@@ -15,6 +15,8 @@ from symscape.spectrum.modes import MODE_SYMBOLS, p_i
 
 Array = NDArray[np.floating[Any]]
 
+#: Terms that cancel leave an error of this times the largest of them.
+ROUNDING = 64 * np.finfo(float).eps
 #: A strength beyond this counts as running away, unless the landscape rises beyond it.
 FAR = 1e9
 #: Scales of the spectrum at which a descent may start.
@@ -26,7 +28,8 @@ class SpectrumMinimum:
     """The spectrum of least value: p per mode, the value, the kept modes (0-based), the multiplier of the shell.
 
     ``residual``: the largest violation of stationarity, relative to the largest term; ``bounded``: False when L falls
-    without end or its infimum is at infinity, and then p is where the search stopped.
+    without end or its infimum is at infinity, and then p is where the search stopped; ``rounding``: how far the
+    cancellation of large terms may have moved the value.
     """
 
     p: Array
@@ -35,6 +38,7 @@ class SpectrumMinimum:
     multiplier: float
     residual: float
     bounded: bool
+    rounding: float = 0.0
 
     @property
     def surviving(self) -> int:
@@ -96,6 +100,11 @@ class NumericSpectrum:
         """Return L(p)."""
         return float(self._function(0, self._sums(0, p, r, b).sum(axis=1)))
 
+    def rounding(self, p: Array, r: Array, b: Array) -> float:
+        """Return how far the cancellation of the terms of L may have moved its value."""
+        sums = self._sums(0, p, r, b).sum(axis=1)
+        return float(ROUNDING * np.abs(sums * self._function(1, sums)).max(initial=0.0))
+
     def gradient(self, p: Array, r: Array, b: Array) -> Array:
         """Return dL/dp."""
         return self._function(1, self._sums(0, p, r, b).sum(axis=1)) @ self._sums(1, p, r, b)
@@ -116,6 +125,10 @@ class OverSpectra(Protocol):
         """Return L(p)."""
         ...
 
+    def rounding(self, p: Array, r: Array, b: Array) -> float:
+        """Return how far rounding may have moved L(p)."""
+        ...
+
     def gradient(self, p: Array, r: Array, b: Array) -> Array:
         """Return dL/dp."""
         ...
@@ -134,11 +147,13 @@ def find_minimum(
     with np.errstate(all="ignore"):
         p, bounded = _search(numeric, *modes, scales)
         p, residual, multiplier = _polish(numeric, p, *modes)
-        value = float(numeric.value(p, *modes))
+        value, rounding = float(numeric.value(p, *modes)), numeric.rounding(p, *modes)
     full = np.zeros(len(r))
     full[:size] = p
     bounded = bounded and (numeric.shell is not None or _rises_beyond(numeric, p, value, *modes))
-    return SpectrumMinimum(full, value, tuple(int(k) for k in np.flatnonzero(p)), multiplier, residual, bounded)
+    return SpectrumMinimum(
+        full, value, tuple(int(k) for k in np.flatnonzero(p)), multiplier, residual, bounded, rounding
+    )
 
 
 def _search(numeric: OverSpectra, r: Array, b: Array, scales: Sequence[float]) -> tuple[Array, bool]:
@@ -163,7 +178,7 @@ def _search(numeric: OverSpectra, r: Array, b: Array, scales: Sequence[float]) -
         start = np.full(len(r), scale)
         if shell is None:
             p, value, converged = _projected_newton(numeric, start, r, b)
-            if value < lowest:
+            if value + numeric.rounding(p, r, b) < lowest:
                 best, lowest = p, value
             if converged:
                 continue
@@ -178,8 +193,12 @@ def _search(numeric: OverSpectra, r: Array, b: Array, scales: Sequence[float]) -
         found = minimize(
             scaled, start / unit, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(r), options=_OPTIONS
         )
-        if found.fun < lowest and (shell is None or found.x.sum() > 0):
-            best, lowest = on_shell(found.x * unit), float(found.fun)
+        if shell is not None and not found.x.sum() > 0:
+            continue
+        p = on_shell(found.x * unit)
+        # Along a line of least values a search runs far out, and what it gains there is rounding.
+        if float(found.fun) + numeric.rounding(p, r, b) < lowest:
+            best, lowest = p, float(found.fun)
     if best is None:
         return np.zeros(len(r)), False
     return best, True

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symscape.algebra.words import Word
+from symscape.spectrum.minimum import ROUNDING
 from symscape.stationary.point import Stability
 from symscape.stationary.second_variation import pair_block
 from symscape.stationary.word_form import WordForm
@@ -76,6 +77,11 @@ class AlignedForm:
         traces = self._traces(p)
         return self.constant + sum(c * prod(traces[w] for w in words) for c, words in self.terms)
 
+    def rounding(self, p: Array, r: Array | None = None, b: Array | None = None) -> float:
+        """Return how far the cancellation of the terms of L may have moved its value."""
+        traces = self._traces(p)
+        return ROUNDING * max((abs(c * prod(traces[w] for w in words)) for c, words in self.terms), default=0.0)
+
     def gradient(self, p: Array, r: Array | None = None, b: Array | None = None) -> Array:
         """Return dL/dp."""
         return sum(
@@ -99,6 +105,24 @@ class AlignedForm:
                         rest = prod(traces[u] for n, u in enumerate(words) if n not in (k, m))
                         result = result + c * rest * np.outer(first[v], first[w])
         return result
+
+    def lowest_per_mode(self) -> tuple[Array, Array]:
+        """Return the strength of least value of every mode by itself, and that value, at most 0; modes that are decoupled."""
+        weights: dict[int, Array] = {}
+        for c, (word,) in self.terms:
+            weights[len(word)] = weights.get(len(word), 0.0) + c * self._weights[word]
+        modes = len(self.entries[B])
+        strengths, values = np.zeros(modes), np.zeros(modes)
+        for k in range(modes):
+            polynomial = np.polynomial.Polynomial(
+                [0.0, *(float(weights.get(n, np.zeros(modes))[k]) for n in range(1, self.degree + 1))]
+            )
+            roots = polynomial.deriv().roots()
+            real = roots[(np.abs(roots.imag) <= 1e-9 * np.abs(roots)) & (roots.real > 0)].real
+            for p in real:
+                if polynomial(p) < values[k]:
+                    strengths[k], values[k] = float(p), float(polynomial(p))
+        return strengths, values
 
     # Stability
 

@@ -107,7 +107,14 @@ class AlignedPoints(StationaryPoints):
         if modes <= LISTED_MODES and self.form.degree <= 2:
             return (min(self, key=lambda point: (point.loss, point.rank)),)
         size, none = min(modes, self.d1), np.zeros(modes)
-        found = find_minimum(self.form.first(size), none, none, size)
+        if self.form.decoupled:
+            strengths, values = self.form.lowest_per_mode()
+            chosen = np.argsort(values, kind="stable")[:size]
+            kept = tuple(sorted(int(k) for k in chosen if strengths[k] > 0))
+            return (self._point(kept, strengths[list(kept)]),)
+        # A mode may be kept beyond a barrier that a joint descent does not cross: every prefix starts one of its own.
+        prefixes = sorted({size, *np.unique(np.geomspace(1, size, 18).astype(int)).tolist()})
+        found = min((find_minimum(self.form.first(k), none, none, k) for k in prefixes), key=lambda m: m.value)
         return (self._point(found.kept, found.p[list(found.kept)]),)
 
     def strengths(self, kept: tuple[int, ...]) -> Array | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,13 @@ def canonical_coordinates(
     Directions of metric zero are minimised over first: W_N = -W_R B_RN B_NN^{-1}. Raises InputError when the metric is
     indefinite, or when B rewards a direction of metric zero, so that L falls without end.
     """
+    # In units in which every feature has variance 1, so that a feature in small units is not taken for one that never varies.
+    variances = np.diagonal(metric)
+    units = np.sqrt(np.where(variances > 0, variances, 1.0))
+    if (np.abs(units - 1.0) > 1e-12).any():
+        outer = np.outer(units, units)
+        found = canonical_coordinates(call, metric / outer, B / outer, [term / outer for term in terms or (B,)])
+        return replace(found, rows=found.rows / units, constant_rows=found.constant_rows / units)
     scale, axes = np.linalg.eigh(metric)
     largest = float(np.abs(scale).max(initial=0.0))
     if scale.min() < -CONSTANT * largest:

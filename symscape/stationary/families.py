@@ -20,6 +20,11 @@ above = sp.Symbol("n_above", integer=True, nonnegative=True)
 positive = sp.Symbol("n_positive", integer=True, nonnegative=True)
 
 
+def _is_negative(expr: sp.Expr) -> sp.Expr:
+    """Return 1 where an expression is negative, else 0."""
+    return sp.S.Zero if expr.is_nonnegative else sp.Piecewise((1, expr < 0), (0, True))
+
+
 def mode_eigenvalue(place: int) -> sp.Symbol:
     """Return the symbol of an eigenvalue b_0 >= b_1 >= ... of the pencil (B, S)."""
     return sp.Symbol(f"b_{place}", real=True)
@@ -183,8 +188,13 @@ class StationaryFamilies:
         free = d_1 - count
         rotation = sp.expand(count * free + count * (count - 1) / 2)
         following = sp.Or(sp.Eq(d_1, count), sp.Le(self.margin(len(chosen)), 0))
-        minimum = sp.false if inversions else sp.And(exists, following)
+        stiffness = sp.factor(self.alpha + count * self.beta)
+        bounded = [sp.Gt(c, 0) for c in (self.alpha, stiffness) if not c.is_positive]
+        minimum = sp.false if inversions else sp.And(exists, following, *bounded)
+        # For alpha < 0 the strengths of kept modes are unstable, too: see the blocks "pair" and "stretch".
         index = inversions + free * above
+        if chosen:
+            index += (count * (count + 1) / 2 - 1) * _is_negative(self.alpha) + _is_negative(stiffness)
         return SymbolicFamily(chosen, spectrum, total, loss, exists, index, rotation, rotation, minimum)
 
     def __str__(self) -> str:
@@ -198,9 +208,9 @@ class StationaryFamilies:
             lines.append("  k = |S|, s_1 = sum of b over S, s_2 = sum of b^2 over S")
         else:
             lines.append("  s_2 = sum of b^2 over S")
-        lines.append(
-            "  the k largest b with positive margin are kept at the global minimum, the only local one (proof)"
-        )
+        kept = "the k largest b" if self.beta == 0 else "the k largest b, while margin(k) is positive,"
+        where = "" if self.alpha.is_positive and self.beta == 0 else f", where {sp.sstr(self.bounded_below)}"
+        lines.append(f"  {kept} are kept at the global minimum, the only local one{where} (see .proof)")
         return "\n".join(lines)
 
     __repr__ = __str__

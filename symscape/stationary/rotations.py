@@ -26,7 +26,10 @@ class RotationMinimisedForm:
     def statement(self) -> str:
         """What the form rests on."""
         if self.rotation == "equal shares":
-            return "every output has the same share of the spectrum: least over rotations, where a rotation reaches it"
+            return (
+                "every output has the same share of the spectrum: least over rotations, where a rotation reaches it (of P and "
+                "M at once there may be none, as for 3 outputs; the value is then a lower bound)"
+            )
         if self.rotation == "aligned":
             return "every output carries one mode: least over rotations"
         return "rotations of the outputs do not change the landscape"

@@ -209,3 +209,39 @@ def _levenberg_marquardt(program: WordProgram, U: Array) -> Array:
         step = np.where(used, -g / np.where(used, values, 1.0), 0.0)
         U = U + np.einsum("nij,nj->ni", vectors, step).reshape(U.shape)
     return U
+
+
+def falls_without_end(
+    value_and_gradient: Callable[[Array], tuple[float, Array]],
+    degree: int,
+    d1: int,
+    variances: Array,
+    starts: int = 12,
+) -> bool:
+    """Whether the homogeneous part of highest degree, given as a function of W, is negative somewhere: found by descent.
+
+    The part is minimised over directions, as its value at W / |W|, from random starts; ``variances`` of the features set the
+    units of the columns of W.
+    """
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng(0)
+    sizes: list[float] = []
+    units = np.sqrt(np.where(variances > 0, variances, 1.0))
+    shape = (d1, len(units))
+
+    def on_sphere(flat: Array) -> tuple[float, Array]:
+        length = float(np.linalg.norm(flat))
+        unit = flat / length
+        value, slope = value_and_gradient(unit.reshape(shape) / units)
+        slope = slope / units
+        # Homogeneous: the slope along W is degree * value, which is taken off.
+        return value, (slope.ravel() - degree * value * unit) / length
+
+    for _ in range(starts):
+        start = rng.standard_normal(int(np.prod(shape)))
+        sizes.append(abs(on_sphere(start)[0]))
+        found = minimize(on_sphere, start, jac=True, method="L-BFGS-B", options={"maxiter": 500})
+        if found.fun < -1e-10 * max(sizes):
+            return True
+    return False

@@ -15,7 +15,7 @@ from symscape.stationary.count import CountRange
 from symscape.stationary.given import Given
 from symscape.stationary.point import Stability, StationaryPoint
 from symscape.stationary.points import StationaryPoints
-from symscape.stationary.search import FoundPoint, SearchResult, search_stationary
+from symscape.stationary.search import FoundPoint, SearchResult, falls_without_end, search_stationary
 from symscape.stationary.word_program import WordProgram
 
 Array = NDArray[np.floating[Any]]
@@ -70,14 +70,23 @@ class SearchedPoints(StationaryPoints):
         """At least as many as were found."""
         return CountRange(len(self.result.points), None)
 
-    @property
+    @cached_property
     def bounded_below(self) -> bool:
-        """Whether the search met a point without descent directions."""
+        """Whether the part of highest degree is nowhere negative, as far as descents show, and a minimum was met."""
+        leading = self.program.leading()
+
+        def highest(W: Array) -> tuple[float, Array]:
+            return float(leading.value(W)), leading.gradient(W)
+
+        if falls_without_end(highest, self.program.degree, self.d1, np.diagonal(self.metric)):
+            return False
         return any(point.index == 0 for point in self.result.points)
 
     @property
     def minima(self) -> Sequence[StationaryPoint]:
         """The lowest point without descent directions that was met."""
+        if not self.bounded_below:
+            return ()
         lowest = next((point for point in self.result.points if point.index == 0), None)
         return () if lowest is None else (self._from(lowest),)
 

@@ -42,6 +42,16 @@ class WordProgram:
             {named[s]: m for s, m in matrices.items()},
         )
 
+    @property
+    def degree(self) -> int:
+        """The highest degree in W."""
+        return max((2 * sum(map(len, words)) for _, words in self.terms), default=0)
+
+    def leading(self) -> WordProgram:
+        """Return the part of highest degree."""
+        highest = [(c, words) for c, words in self.terms if 2 * sum(map(len, words)) == self.degree]
+        return WordProgram(0.0, highest, self.matrices)
+
     def value(self, W: Array) -> Array:
         """Return L, of the batch shape of W."""
         return self.constant + self._program.run(W, self.matrices, {}, None, self._coefficients, None, False)[0]

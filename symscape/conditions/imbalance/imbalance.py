@@ -164,12 +164,6 @@ class _NumericClasses(NumericSpectrum):
         places = b.astype(int)
         return p, r, self._pi[places], self._second[places]
 
-    def value_and_rounding(self, p: Array, r: Array, places: Array) -> tuple[float, float]:
-        """Return L(p), and how far the cancellation of its terms may have moved it."""
-        sums = self._sums(0, p, r, places).sum(axis=1)
-        terms = sums * self._function(1, sums)
-        return float(self._function(0, sums)), float(ROUNDING * np.abs(terms).max(initial=0.0))
-
 
 def _least_classes(
     land: ClassLandscape, values: Mapping[sp.Symbol, Any], pi: Array, second: Array, r: Array, outputs: int
@@ -187,7 +181,7 @@ def _least_classes(
             full: Array = np.zeros(len(r))
             full[places] = least.p
             kind = minima if least.bounded and least.residual < CONVERGED else stopped
-            kind.append((full, *whole.value_and_rounding(np.asarray(least.p, dtype=np.float64), *modes)))
+            kind.append((full, whole.value(least.p, *modes), whole.rounding(least.p, *modes)))
     # Along a line of least values a search runs far out, and what it gains there is rounding.
     best = min(minima, key=lambda m: m[1], default=None)
     lower = [s for s in stopped if best is None or s[1] + s[2] < best[1]]

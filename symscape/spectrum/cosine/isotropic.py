@@ -53,6 +53,10 @@ class IsotropicCosine:
         """
         if isinstance(modes, bool) or int(modes) != modes or modes < 1:
             raise InputError(f"{self.loss.name}: the number of modes is a positive integer, not {modes!r}")
+        if expr.has(r_new) and modes < 3:
+            raise InputError(
+                f"{self.loss.name}: a mode enters beside {modes} others with an infinite slope; modes is 3 or more"
+            )
         values = {k: sp.Integer(int(modes)), r: exact(correlation)}
         values |= {s: exact(parameters[s.name]) for s in expr.free_symbols if s.name in parameters}
         missing = sorted(map(str, expr.free_symbols - set(values)))
@@ -62,7 +66,7 @@ class IsotropicCosine:
         names = sorted(expr.free_symbols, key=str)
         return sp.lambdify(names, expr, "mpmath")(*[_number(values[s]) for s in names])
 
-    def entry_threshold(self, parameter: str, bracket: tuple[float, float], modes: int, correlation: Any,
+    def entry_threshold(self, parameter: Any, bracket: tuple[float, float], modes: int, correlation: Any,
                         r_new: Any, **parameters: Any) -> float:  # fmt: skip
         """Return the value of a parameter at which a mode of correlation r_new enters: the root of the slope in a bracket.
 
@@ -71,7 +75,7 @@ class IsotropicCosine:
 
         def slope(value: Any) -> Any:
             return self.evaluate(
-                self.entry_slope, modes, correlation, r_new=r_new, **{**parameters, parameter: float(value)}
+                self.entry_slope, modes, correlation, r_new=r_new, **{**parameters, str(parameter): float(value)}
             )
 
         ends = [slope(end) for end in bracket]

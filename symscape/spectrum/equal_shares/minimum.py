@@ -106,13 +106,27 @@ def rotation_minimised(
         found = regime.landscape.minimum(r=modes, d1=d1)
         # On either side of a kink the least value may lie beyond it; then the kink itself is lower.
         outside = regime.where.subs(TrP, float(found.p.sum())) == sp.false if regime.multiplier is None else False
-        if found.bounded and not outside and (best is None or found.value < best[0].value):
+        if found.bounded and not outside and (best is None or found.value + found.rounding < best[0].value):
             best = found, regime
     if best is None:
         raise InputError(
             f"{call}: the loss has no least value at equal shares: it falls without end, or towards infinity"
         )
-    return _judged(numeric, modes, d1, *best)
+    return _judged(numeric, modes, d1, *best, _is_lower_elsewhere(best[1].landscape, modes, d1, best[0]))
+
+
+def _is_lower_elsewhere(land: SpectrumLandscape, r: Array, d1: int, found: SpectrumMinimum) -> bool:
+    """Whether another mode in place of a kept one has a lower value: then the modes are not kept by descending r."""
+    left_out = [j for j in range(len(r)) if j not in found.kept]
+    for j in {left_out[0], left_out[-1]} if left_out else ():
+        for i in {found.kept[0], found.kept[-1]} if found.kept else ():
+            p = np.array(found.p, dtype=float)
+            p[i], p[j] = 0.0, p[i]
+            if land.value(p, r=r) + 1e-9 * abs(found.value) < found.value:
+                return True
+    # A mode at the other end may be worth keeping where none is kept here.
+    other = land.minimum(r=r[::-1], d1=d1)
+    return other.bounded and other.value + other.rounding + 1e-9 * abs(found.value) < found.value
 
 
 def _with_outputs(loss: Loss, d1: int, call: str) -> SpectrumLandscape:
@@ -136,7 +150,9 @@ def correlations(r: Any, call: str) -> Array:
     return modes
 
 
-def _judged(loss: Loss, r: Array, d1: int, found: SpectrumMinimum, regime: HingeRegime) -> RotationMinimised:
+def _judged(
+    loss: Loss, r: Array, d1: int, found: SpectrumMinimum, regime: HingeRegime, lower_elsewhere: bool
+) -> RotationMinimised:
     form, p = separated(loss, float(r.max())), np.asarray(found.p, dtype=np.float64)
     size = max(d1, len(r))
     strengths = np.concatenate([p, np.zeros(size - len(r))])[:d1]
@@ -152,7 +168,7 @@ def _judged(loss: Loss, r: Array, d1: int, found: SpectrumMinimum, regime: Hinge
     kept = min(d1, len(r))
     W[:, :kept] = (O * np.sqrt(strengths))[:, :kept]
     multiplier = found.multiplier if regime.landscape.shell is not None else 0.0
-    verdict = "optimal" if proved else "numeric"
+    verdict = "optimal" if proved and not lower_elsewhere else "numeric"
     return RotationMinimised(p, found.kept, found.value, regime.name, multiplier, verdict, bound, residual, W)
 
 
