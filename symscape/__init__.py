@@ -43,6 +43,8 @@ from symscape.typesetting.symbols import A_0, Sigma, W, d_0
 if TYPE_CHECKING:
     from symscape.conditions.bias import bias_effect
     from symscape.conditions.collapse import collapse
+    from symscape.conditions.collapsed import Collapse
+    from symscape.conditions.condition import Condition
     from symscape.conditions.design import inverse_design
     from symscape.conditions.downstream import collapse_helps, least_squares_risk, simulate_least_squares
     from symscape.conditions.equivalence.equivalence import differs_at, equivalence, equivalence_map
@@ -61,7 +63,7 @@ if TYPE_CHECKING:
     from symscape.sampling.cumulants import FourthCumulants
     from symscape.sampling.digits_check import check_on_digits
     from symscape.spectrum.closed_form.closed_form import closed_form
-    from symscape.spectrum.closed_form.minimiser import mode_minimiser
+    from symscape.spectrum.closed_form.minimiser import NoClosedForm, mode_minimiser
     from symscape.spectrum.closed_form.truncation import truncation_table
     from symscape.spectrum.cosine.isotropic import isotropic_cosine
     from symscape.spectrum.cosine.shell import normalised_landscape
@@ -71,6 +73,9 @@ if TYPE_CHECKING:
     from symscape.spectrum.equal_shares.minimum import kept_modes_table, rotation_minimised
     from symscape.spectrum.equal_shares.weights import minimise_over_weights
     from symscape.spectrum.spectrum_landscape import SpectrumLandscape
+    from symscape.stationary.aligned_families import NoSolution
+    from symscape.stationary.point import StationaryPoint
+    from symscape.stationary.points import StationaryPoints
     from symscape.stationary.quartic_theory import local_minima_are_global, second_variation
     from symscape.stationary.stationary_points import stationary_points
 
@@ -78,9 +83,15 @@ __version__ = "0.1.0"
 
 # What needs NumPy is imported when it is first asked for.
 _LATER = {
+    "Collapse": "symscape.conditions.collapsed",
+    "Condition": "symscape.conditions.condition",
     "FourthCumulants": "symscape.sampling.cumulants",
     "Moments": "symscape.probability.moments",
+    "NoClosedForm": "symscape.spectrum.closed_form.minimiser",
+    "NoSolution": "symscape.stationary.aligned_families",
     "SpectrumLandscape": "symscape.spectrum.spectrum_landscape",
+    "StationaryPoint": "symscape.stationary.point",
+    "StationaryPoints": "symscape.stationary.points",
     "augmentation_strength": "symscape.conditions.margins",
     "bias_effect": "symscape.conditions.bias",
     "check_on_digits": "symscape.sampling.digits_check",
@@ -138,6 +149,8 @@ __all__ = [
     "CATALOGUE",
     "Assumption",
     "BarlowTwins",
+    "Collapse",
+    "Condition",
     "ConditionalExpectationError",
     "CumulantViews",
     "E",
@@ -154,6 +167,8 @@ __all__ = [
     "Moments",
     "MomentsError",
     "NTXent",
+    "NoClosedForm",
+    "NoSolution",
     "NotAnalyticError",
     "OrderError",
     "P",
@@ -161,6 +176,8 @@ __all__ = [
     "Sigma",
     "SpectralContrastive",
     "SpectrumLandscape",
+    "StationaryPoint",
+    "StationaryPoints",
     "SymscapeError",
     "UnboundViewError",
     "UncountedError",

@@ -113,7 +113,7 @@ class SpectrumLandscape:
 
     def latex(self) -> str:
         """Return L in LaTeX, sums over modes written out."""
-        text = sp.latex(self._traces_spelled_out(), symbol_names={s: _latex_trace(s) for s in self.sums})
+        text = sp.latex(self._traces_spelled_out(), symbol_names={s: latex_trace(s) for s in self.sums})
         return (
             text if self.shell is None else rf"{text}, \quad \operatorname{{Tr}}\left[P\right] = {sp.latex(self.shell)}"
         )
@@ -176,10 +176,10 @@ class SpectrumLandscape:
         return NumericSpectrum(fixed.outer, fixed.sums, fixed.shell)
 
 
-def _latex_trace(symbol: sp.Symbol) -> str:
+def latex_trace(symbol: sp.Symbol) -> str:
     """Return the LaTeX of a sum named after a trace, such as Tr P².
 
-    >>> _latex_trace(sp.Symbol("Tr MP²"))
+    >>> latex_trace(sp.Symbol("Tr MP²"))
     '\\\\operatorname{Tr}\\\\left[MP^{2}\\\\right]'
     """
     if not symbol.name.startswith("Tr"):

@@ -10,7 +10,7 @@ from sympy.logic.boolalg import Boolean
 
 from symscape.errors import InputError
 from symscape.spectrum.modes import mode_symbols, p_i
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape
+from symscape.spectrum.spectrum_landscape import SpectrumLandscape, latex_trace
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,15 @@ class AlignedFamily:
     loss: sp.Expr
     exists: Boolean
     growth: sp.Expr
+
+    def latex(self) -> str:
+        """Return spectrum, value and existence in LaTeX."""
+        rows = [f"p_{{{i}}} &= {sp.latex(p)}" for i, p in zip(self.kept, self.spectrum, strict=True)]
+        rows += [rf"\mathcal{{L}} &= {sp.latex(self.loss)}", rf"\text{{exists where }} & {sp.latex(self.exists)}"]
+        return r"\begin{aligned} " + r" \\ ".join(rows) + r" \end{aligned}"
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
 
     def __str__(self) -> str:
         spectrum = ", ".join(f"p_{i} = {p}" for i, p in zip(self.kept, self.spectrum, strict=True)) or "P = 0"
@@ -108,6 +117,13 @@ class AlignedFamilies:
             sp.And(*[sp.Gt(p, 0) for p in spectrum]),
             sp.factor(growth),
         )
+
+    def latex(self) -> str:
+        """Return stationarity of a kept mode in LaTeX."""
+        return "0 = " + sp.latex(self.stationarity, symbol_names={s: latex_trace(s) for s in self.landscape.sums})
+
+    def _repr_latex_(self) -> str:
+        return f"$${self.latex()}$$"
 
     def __str__(self) -> str:
         return (

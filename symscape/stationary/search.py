@@ -77,8 +77,7 @@ def search_stationary(
     """Return the stationary points that Levenberg-Marquardt reaches on the gradient from random W, and W = 0.
 
     Starts spread over a decade and a half about the natural scale, and over all ranks; a few more descend in L first.
-    ``progress`` is called with
-    (done, all) after each batch.
+    ``progress`` is called with (done, all) after each batch.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     columns = program.columns

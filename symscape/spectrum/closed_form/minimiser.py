@@ -52,6 +52,18 @@ class ModeMinimiser(_Mode):
     unique: bool | None
     value: sp.Expr
 
+    def latex(self) -> str:
+        """Return the strength and where it exists in LaTeX."""
+        return rf"p_i = {sp.latex(self.p)}, \quad {sp.latex(self.exists)}"
+
+    def _repr_latex_(self) -> str:
+        return f"${self.latex()}$"
+
+    def __str__(self) -> str:
+        return f"{self.name}: p_i = {self.p}, where {sp.sstr(self.exists)}"
+
+    __repr__ = __str__
+
     def strength(self, at: Any, **parameters: Any) -> float:
         """Return p at a number for ``variable``: 0 for a lost mode, inf where L falls for ever.
 
