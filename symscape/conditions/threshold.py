@@ -119,8 +119,10 @@ class Threshold:
     __repr__ = __str__
 
     def latex(self) -> str:
-        """Return the condition of a mode in LaTeX."""
-        return (self.any_mode or self.mode(0)).latex()
+        """Return the condition of a mode in LaTeX: of any mode where they do not compete, else of the first."""
+        if self.any_mode is None:
+            return self.mode(0).latex()
+        return self.any_mode.latex() + r", \quad k < d_{1}"
 
     def _repr_latex_(self) -> str:
         return f"${self.latex()}$"
