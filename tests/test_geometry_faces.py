@@ -42,6 +42,15 @@ def test_collapse_of_a_loss_takes_the_route_that_suits_it(loss, through):
     np.testing.assert_allclose(found.spectrum, expected.spectrum, rtol=1e-4, atol=1e-9)
 
 
+def test_a_parameter_that_left_no_trace_is_accepted():
+    """A part of a landscape takes the parameters of the whole: gamma has no part in degree 4."""
+    quartic = LAND.part(4)
+    assert "gamma" not in map(str, quartic.parameters)
+    with pytest.raises(ss.UnknownNameError, match="sigma"):
+        ss.stationary_points(quartic, A0, SIGMA, 2, tau=1, gamma=1, sigma=1)
+    assert ss.stationary_points(quartic, A0, SIGMA, 2, tau=1, gamma=1).minima[0].rank == 0
+
+
 def test_complete_collapse_is_a_condition_that_sympy_takes():
     """`complete` is where nothing survives, the opposite of the first mode's condition; SymPy and lambdify take both."""
     found = ss.threshold(LAND, gamma)

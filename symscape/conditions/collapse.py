@@ -24,7 +24,7 @@ from symscape.stationary.coordinates import canonical_coordinates
 from symscape.stationary.given import Given, checked_outputs
 from symscape.stationary.points import StationaryPoints
 from symscape.stationary.search import falls_without_end
-from symscape.stationary.stationary_points import NotConvexError, call_of, numeric_points
+from symscape.stationary.stationary_points import NotConvexError, call_of, numeric_points, without_unused
 from symscape.stationary.word_form import Features, WordForm, split_form
 
 Array = NDArray[np.floating[Any]]
@@ -73,7 +73,7 @@ def collapse(
         raise InputError(f"{call}: the first argument is a landscape or a loss; derive one with landscape(loss)")
     form, apart = split_form(land)
     try:
-        points = numeric_points(call, form, apart, A0, Sigma, d1, mean, params, parameters)
+        points = numeric_points(call, form, apart, A0, Sigma, d1, mean, params, without_unused(land, parameters))
     except NotConvexError as error:
         return _by_descent(call, land, error.form, error.given)
     return _of_points(call, land, points, bool(apart))

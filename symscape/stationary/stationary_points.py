@@ -31,6 +31,13 @@ from symscape.stationary.word_program import WordProgram
 from symscape.typesetting.symbols import Meaning
 
 
+def without_unused(land: Landscape, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters without those of the loss that left no trace in its landscape: parts take what the whole takes."""
+    kept = {argument_name(str(s)) for s in land.parameters}
+    unused = {argument_name(name) for name in land.loss.parameters} - kept
+    return {name: value for name, value in parameters.items() if name not in unused}
+
+
 def call_of(function: str, land: Any) -> str:
     """Return how a call is quoted in errors."""
     name = getattr(land, "name", None) or getattr(getattr(land, "loss", None), "name", None)
@@ -175,6 +182,7 @@ def stationary_points(
     if not isinstance(land, Landscape):
         raise InputError(f"{call}: the first argument is a landscape; derive one with landscape(loss)")
     form = word_form(land)  # refuses where outputs count apart
+    parameters = without_unused(land, parameters)
     if mean is not None and not land.data.has_mean:
         raise UnknownNameError(f"{call}: this landscape has no mean; derive it with data=GaussianViews(mean=True)")
     if A0 is None and Sigma is None and d1 is None:
