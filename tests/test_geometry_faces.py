@@ -70,6 +70,32 @@ def test_numeric_thresholds_say_where_the_range_ends():
     assert "mode 0 survives below 3.1" in text and "complete collapse above 3.1" in text and "1e-06 to" not in text
 
 
+MEAN = np.array([0.5, -1.0, 0.3, 0.2])
+SHIFTED = {"A0": A0 + np.outer(MEAN, MEAN), "Sigma": SIGMA + np.outer(MEAN, MEAN), "mean": MEAN}
+
+
+@pytest.mark.parametrize(
+    "land",
+    [ss.VICReg(), ss.landscape(ss.BarlowTwins(lambda_=0.5, epsilon=1), data=ss.GaussianViews(mean=True))],
+    ids=["over rotations", "by descent"],
+)
+def test_centred_losses_do_not_see_the_mean(land):
+    """Losses about the mean have one answer for features with a mean and for the same features centred."""
+    plain = land if isinstance(land, ss.Loss) else ss.landscape(land.loss)
+    moved, centred = ss.collapse(land, d1=3, **SHIFTED), ss.collapse(plain, A0, SIGMA, 3)
+    assert moved.kept == centred.kept
+    np.testing.assert_allclose(moved.loss, centred.loss, rtol=1e-7)
+    uncentred = ss.collapse(plain, SHIFTED["A0"], SHIFTED["Sigma"], 3)
+    assert abs(uncentred.loss / centred.loss - 1) > 1e-3
+
+
+def test_a_loss_of_raw_moments_sees_the_mean():
+    """Raw Barlow Twins takes second moments about zero, mean or not."""
+    loss = ss.BarlowTwins(lambda_=0.5)
+    given = {key: SHIFTED[key] for key in ("A0", "Sigma")}
+    np.testing.assert_allclose(ss.collapse(loss, d1=3, **SHIFTED).loss, ss.collapse(loss, d1=3, **given).loss)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -82,7 +108,14 @@ def test_numeric_thresholds_say_where_the_range_ends():
         (lambda: ss.collapse(ss.landscape(ss.InfoNCE.symbolic()), A0, SIGMA, 2, tau=1, n=sp.oo), "n=sympy.oo"),
         (lambda: ss.stationary_points(LAND, A0, SIGMA, 2, gamma=1, tau=1).family(kept=0), r"\(0, 2\)"),
         (lambda: ss.threshold(ss.landscape(ss.InfoNCE()), gamma), "WeightDecay"),
+        (lambda: ss.growth_rates(ss.landscape(ss.InfoNCE()), A0, SIGMA, 2, mean=np.full(4, 0.1)), "no mean"),
         (lambda: ss.mode_minimiser(ss.InfoNCE()), "closed_form"),
+        (
+            lambda: ss.threshold(ss.VICReg.symbolic(), "mu", A0, SIGMA, 2, np.zeros(4), lambda_=1, nu=1, epsilon=1),
+            "mean zero",
+        ),
+        (lambda: ss.threshold(LAND, gamma, A0, SIGMA, 2, np.full(4, 0.1), tau=1), "mean"),
+        (lambda: ss.collapse(ss.closed_form(ss.InfoNCE()), A0, SIGMA, 2, mean=np.zeros(4)), "mean zero"),
         (lambda: ss.collapse(ss.VICReg() + ss.WeightDecay(0.1), A0, SIGMA, 2), "weight decay"),
     ],
 )

@@ -13,7 +13,7 @@ from symscape.errors import InputError, UnknownNameError
 from symscape.landscape.facts import is_rotation_invariant
 from symscape.landscape.landscape import Landscape, landscape
 from symscape.landscape.plan import scaling_degree
-from symscape.losses.language import WeightNorm
+from symscape.losses.language import Entry, WeightNorm
 from symscape.losses.loss import Loss
 from symscape.probability.moments import Moments
 from symscape.programs.landscape_function import argument_name
@@ -24,7 +24,13 @@ from symscape.stationary.coordinates import canonical_coordinates
 from symscape.stationary.given import Given, checked_outputs
 from symscape.stationary.points import StationaryPoints
 from symscape.stationary.search import falls_without_end
-from symscape.stationary.stationary_points import NotConvexError, call_of, numeric_points, without_unused
+from symscape.stationary.stationary_points import (
+    NotConvexError,
+    call_of,
+    numeric_points,
+    refuse_a_mean_without_place,
+    without_unused,
+)
 from symscape.stationary.word_form import Features, WordForm, split_form
 
 Array = NDArray[np.floating[Any]]
@@ -67,10 +73,11 @@ def collapse(
             return _of_outputs(call, land, A0, Sigma, d1, mean, params, parameters)
     if isinstance(land, SpectrumLandscape):
         return _over_spectra(
-            call, land, A0, Sigma, d1, {**{str(k): v for k, v in (params or {}).items()}, **parameters}
+            call, land, A0, Sigma, d1, mean, {**{str(k): v for k, v in (params or {}).items()}, **parameters}
         )
     if not isinstance(land, Landscape):
         raise InputError(f"{call}: the first argument is a landscape or a loss; derive one with landscape(loss)")
+    refuse_a_mean_without_place(call, land, mean)
     form, apart = split_form(land)
     try:
         points = numeric_points(call, form, apart, A0, Sigma, d1, mean, params, without_unused(land, parameters))
@@ -99,13 +106,16 @@ def _of_outputs(
     params: Mapping[Any, Any] | None,
     parameters: Mapping[str, Any],
 ) -> Collapse:
-    """Minimise a loss of single outputs over their rotations, away from W = 0; its moments are about the mean."""
+    """Minimise a loss of single outputs over their rotations, away from W = 0; its entries say which moments it sees."""
     from symscape.spectrum.equal_shares.minimum import rotation_minimised
 
     if loss.expr.has(WeightNorm):
         raise InputError(f"{call}: weight decay on a loss of single outputs has no closed form; leave it out")
     moments, outputs = Moments(A0, Sigma, mean), checked_outputs(call, d1)
-    outer = 0.0 if mean is None else np.outer(moments["mean"], moments["mean"])
+    centred = {bool(entry.centred) for entry in loss.expr.atoms(Entry)}
+    if mean is not None and len(centred) > 1:
+        raise InputError(f"{call}: the loss holds moments about the mean and about zero; pass features of mean zero")
+    outer = np.outer(moments["mean"], moments["mean"]) if mean is not None and centred == {True} else 0.0
     modes = canonical_coordinates(call, moments["Sigma"] - outer, moments["A0"] - outer)
     r = np.clip(modes.eigenvalues, -1.0, 1.0)
     given = {**{str(key): value for key, value in (params or {}).items()}, **parameters}
@@ -190,9 +200,14 @@ def _by_descent(call: str, land: Landscape, form: WordForm, given: Given) -> Col
     """Minimise over W itself, from random starts, where no rotation is known to be the best."""
     from scipy.optimize import minimize
 
+    if given.features is not Features.PLAIN:
+        raise InputError(f"{call}: no rotation of the outputs is known to be the best; leave the bias out")
     f, rng = land.numpy(), np.random.default_rng(0)
     arguments: dict[str, Any] = {argument_name(str(s)): float(v) for s, v in given.values.items()}
-    arguments |= {"A0": given.matrices["A_0"], "Sigma": given.matrices["Sigma"]}
+    # The compiled landscape takes second moments about zero, and the mean beside them.
+    outer = np.outer(given.mean, given.mean) if form.centred and given.mean is not None else 0.0
+    arguments |= {"A0": given.matrices["A_0"] + outer, "Sigma": given.matrices["Sigma"] + outer}
+    arguments |= {} if given.mean is None else {"mean": given.mean}
     modes = canonical_coordinates(call, given.matrices["Sigma"], given.combination(form.quadratic))
     shape = (given.d1, given.columns)
 
@@ -248,8 +263,10 @@ def _by_descent(call: str, land: Landscape, form: WordForm, given: Given) -> Col
 
 
 def _over_spectra(
-    call: str, land: SpectrumLandscape, A0: Any, Sigma: Any, d1: Any, parameters: Mapping[str, Any]
+    call: str, land: SpectrumLandscape, A0: Any, Sigma: Any, d1: Any, mean: Any, parameters: Mapping[str, Any]
 ) -> Collapse:
+    if mean is not None:
+        raise InputError(f"{call}: a landscape over spectra is for features of mean zero; leave mean= out")
     if any(e.has(b_i) for e in land.sums.values()):
         raise InputError(f"{call}: its modes are eigenvalues b of (B, Sigma); use {land.name}.minimum(b=..., d1=...)")
     moments, outputs = Moments(A0, Sigma), checked_outputs(call, d1)

@@ -205,7 +205,10 @@ def surviving_count(
         return A, (A + value * C if strength else moments["Sigma"])
 
     if isinstance(land, Landscape):
-        quick = _by_margins(land, name, moments, outputs, fixed)
+        # A mean that the landscape has no place for is refused where its points are found.
+        quick = (
+            None if mean is not None and not land.data.has_mean else _by_margins(land, name, moments, outputs, fixed)
+        )
         if quick is not None:
             return quick
 
@@ -215,6 +218,10 @@ def surviving_count(
 
         return of_landscape
 
+    if mean is not None:
+        raise InputError(
+            f"{call}: the modes are those of features of mean zero; pass moments about the mean, without mean="
+        )
     compiled = compiled_branches(call, land, None if strength else name, outputs, fixed)
     scales = UNIT_SCALES if isinstance(land, Loss) else ALL_SCALES
 

@@ -38,6 +38,12 @@ def without_unused(land: Landscape, parameters: Mapping[str, Any]) -> dict[str, 
     return {name: value for name, value in parameters.items() if name not in unused}
 
 
+def refuse_a_mean_without_place(call: str, land: Landscape, mean: Any) -> None:
+    """Raise UnknownNameError for a mean that is given to a landscape of features of mean zero."""
+    if mean is not None and not land.data.has_mean:
+        raise UnknownNameError(f"{call}: this landscape has no mean; derive it with data=GaussianViews(mean=True)")
+
+
 def call_of(function: str, land: Any) -> str:
     """Return how a call is quoted in errors."""
     name = getattr(land, "name", None) or getattr(getattr(land, "loss", None), "name", None)
@@ -183,8 +189,7 @@ def stationary_points(
         raise InputError(f"{call}: the first argument is a landscape; derive one with landscape(loss)")
     form = word_form(land)  # refuses where outputs count apart
     parameters = without_unused(land, parameters)
-    if mean is not None and not land.data.has_mean:
-        raise UnknownNameError(f"{call}: this landscape has no mean; derive it with data=GaussianViews(mean=True)")
+    refuse_a_mean_without_place(call, land, mean)
     if A0 is None and Sigma is None and d1 is None:
         values = parameter_values(call, form.parameters, parameters, params)
         return symbolic_points(land, form.subs(values), values)

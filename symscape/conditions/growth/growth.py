@@ -27,7 +27,7 @@ from symscape.landscape.landscape import Landscape
 from symscape.losses.language import d_1
 from symscape.programs.landscape_function import argument_name
 from symscape.stationary.given import Given, checked_outputs, given_moments, parameter_values
-from symscape.stationary.stationary_points import call_of
+from symscape.stationary.stationary_points import call_of, refuse_a_mean_without_place
 from symscape.stationary.word_form import MEAN, Features, OutputWords, WordForm, split_form
 
 __all__ = ["Growth", "NumericGrowth", "Trajectory", "gradient_flow", "growth_rates", "logistic"]
@@ -70,6 +70,7 @@ def growth_rates(
     call = call_of("growth_rates", land)
     if not isinstance(land, Landscape):
         raise InputError(f"{call}: gradient flow near W = 0 is that of landscape(loss)")
+    refuse_a_mean_without_place(call, land, mean)
     form, apart = split_form(land)
     if form.features is Features.WITH_MEAN:
         raise InputError(f"{call}: W mean + b is no Euclidean coordinate of (W, b); derive it with bias=False")
