@@ -24,7 +24,6 @@ from symscape.losses.parser import parse_loss, parse_setting
 from symscape.probability.data_models import CumulantViews, DataModel, GaussianViews, MixtureViews
 from symscape.sampling.check_result import DigitsCheck
 from symscape.sampling.digits_check import check_on_digits
-from symscape.sampling.noisy_views import with_values
 
 app = typer.Typer(
     help="Derive the loss landscape of self-supervised learning around W = 0.",
@@ -168,7 +167,7 @@ def _chosen_loss(
     if file is not None:
         text = _read_expression(file)
     if file is None and not any(c in text for c in "()*/"):
-        kind = find_loss(text)
+        kind: Any = find_loss(text)
         plain = make_loss(text, values)
         wanted = _symbolic_where_unset(kind, values) if symbolic else plain
         defaults = parameter_defaults(kind)
@@ -183,11 +182,11 @@ def _chosen_loss(
     if unknown:
         has = ", ".join(parsed.parameters) or "none"
         raise UnknownNameError(f"--set {unknown[0]}=...: the expression has no parameter {unknown[0]!r}; it has: {has}")
-    chosen = with_values(parsed, values)
+    chosen = parsed.with_values(values)
     return chosen, None if chosen.parameters else chosen
 
 
-def _symbolic_where_unset(kind: type[CatalogueLoss], values: dict[str, Any]) -> CatalogueLoss:
+def _symbolic_where_unset(kind: Any, values: dict[str, Any]) -> CatalogueLoss:
     settings = kind.symbolic().settings
     for key, value in values.items():
         settings[next(name for name in settings if name.rstrip("_") == key.rstrip("_"))] = value

@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symscape.losses.batch import CrossCorrelation
 from symscape.losses.language import M, P, output_sum, outputs
 from symscape.losses.loss import CatalogueLoss, positive_parameter
 
@@ -32,7 +33,10 @@ class BarlowTwins(CatalogueLoss):
             scale = sp.sqrt(P(i, i, centred=True) + epsilon) * sp.sqrt(P(j, j, centred=True) + epsilon)
             other = M(i, j, centred=True) / scale
         expr = output_sum((1 - same) ** 2, i) + lambda_ * output_sum(other**2, i, j, distinct=True)
-        super().__init__(expr, lambda_=lambda_, epsilon=epsilon)
+        form = CrossCorrelation(
+            lambda_, sp.S.Zero if epsilon is None else epsilon, "none" if epsilon is None else "views"
+        )
+        super().__init__(expr, form, lambda_=lambda_, epsilon=epsilon)
 
     @classmethod
     def symbolic(cls) -> BarlowTwins:

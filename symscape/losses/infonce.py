@@ -8,6 +8,7 @@ import sympy as sp
 
 from symscape.algebra.atoms import exact
 from symscape.errors import InputError
+from symscape.losses.batch import CrossEntropy
 from symscape.losses.language import E, dot, sqdist, total
 from symscape.losses.loss import CatalogueLoss, positive_parameter
 from symscape.probability.views import View, anchor, negative, positive
@@ -48,7 +49,8 @@ class InfoNCE(CatalogueLoss):
         else:
             denominator = sp.exp(logit(x, xp)) + total(sp.exp(logit(x, chi)), over=chi, n=n)
             expr = E(-logit(x, xp)) + E(sp.log(denominator)) - sp.log(n + 1)
-        super().__init__(expr, tau=tau, n=n, similarity=similarity)
+        form = CrossEntropy("dot" if similarity == "dot" else "sqdist", tau, per_candidate=True, negatives=n)
+        super().__init__(expr, form, tau=tau, n=n, similarity=similarity)
 
     @classmethod
     def symbolic(cls, similarity: str = "euclidean") -> InfoNCE:

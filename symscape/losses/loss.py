@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sympy as sp
 
 from symscape.algebra.atoms import exact
 from symscape.errors import InputError, UnboundViewError
+from symscape.losses.batch import BatchForm, BatchSum, Decay, Expression
 from symscape.losses.language import Node, free_outputs, free_views, weight_norm
 from symscape.probability.views import View
 
@@ -18,7 +20,8 @@ RESERVED = frozenset({"W", "A_0", "A0", "Sigma", "mean", "kappa", "params"})
 class Loss:
     """A loss: ``Loss(expr, name=...)`` of any expression of the language. Losses add, and multiply by scalars.
 
-    ``expr`` is its SymPy expression; ``parameters`` are the free symbols by name. Raises UnboundViewError when a view is
+    ``expr`` is its SymPy expression; ``parameters`` are the free symbols by name; ``batch`` says how it is computed on a batch
+    of two views, where code differs from the expression read as means over the rows. Raises UnboundViewError when a view is
     never integrated, InputError when the expression is no SymPy expression.
 
     >>> from symscape.losses.language import E, sqdist
@@ -28,7 +31,7 @@ class Loss:
     Loss(3*E_{x, x'}[|f(x) - f(x')|^2], name='3*alignment')
     """
 
-    def __init__(self, expr: Any, name: str = "loss"):
+    def __init__(self, expr: Any, name: str = "loss", batch: BatchSum | None = None):
         if isinstance(expr, Loss):
             raise InputError(f"Loss({expr.name}): this is a loss already; add losses with +")
         expr = exact(expr)
@@ -53,6 +56,7 @@ class Loss:
             )
         self._expr = expr
         self._name = str(name)
+        self._batch = ((sp.S.One, Expression(expr)),) if batch is None else batch
 
     @property
     def expr(self) -> sp.Expr:
@@ -65,19 +69,44 @@ class Loss:
         return self._name
 
     @property
+    def batch(self) -> BatchSum:
+        """How the loss is computed on a batch of two views: forms with coefficients; the expression itself if none is given."""
+        return self._batch
+
+    @property
     def parameters(self) -> dict[str, sp.Symbol]:
-        """The symbols of the expression, by name."""
-        return {str(symbol): symbol for symbol in sorted(self._expr.free_symbols, key=str)}
+        """The symbols of the loss, by name."""
+        symbols = self._expr.free_symbols.union(*(c.free_symbols | form.free_symbols for c, form in self._batch))
+        return {str(symbol): symbol for symbol in sorted(symbols, key=str)}
 
     @property
     def views(self) -> frozenset[View]:
         """All views that occur."""
         return frozenset(self._expr.atoms(View))
 
+    def with_values(self, values: Mapping[Any, Any]) -> Loss:
+        """Return the loss with numbers for symbols, given by name or by symbol; names that it does not have are left.
+
+        >>> from symscape.losses.language import E, sqnorm
+        >>> from symscape.probability.views import anchor
+        >>> Loss(sp.Symbol("c", positive=True) * E(sqnorm(anchor)), "size").with_values({"c": 2})
+        Loss(2*E_{x}[|f(x)|^2], name='size')
+        """
+        given = {str(name): exact(value) for name, value in values.items()}
+        chosen = {}
+        for name, symbol in self.parameters.items():
+            value = given.get(name, given.get(name + "_"))
+            if value is not None:
+                chosen[symbol] = value
+        if not chosen:
+            return self
+        batch = tuple((c.xreplace(chosen), form.xreplace(chosen)) for c, form in self._batch)
+        return Loss(self._expr.xreplace(chosen), self._name, batch)
+
     def __add__(self, other: Any) -> Loss:
         if not isinstance(other, Loss):
             raise InputError(f"{self.name} + {other!r}: add a Loss to a loss, for instance WeightDecay(gamma)")
-        return Loss(self._expr + other._expr, name=f"{self.name} + {other.name}")
+        return Loss(self._expr + other._expr, f"{self.name} + {other.name}", self._batch + other._batch)
 
     def __radd__(self, other: Any) -> Loss:
         if isinstance(other, (int, sp.Integer)) and other == 0:
@@ -91,7 +120,7 @@ class Loss:
         if factor.has(Node) or factor.has(sp.oo, -sp.oo, sp.zoo, sp.nan):
             raise InputError(f"{factor} * {self.name}: losses multiply by finite scalars only")
         name = f"({self.name})" if " + " in self.name else self.name
-        return Loss(factor * self._expr, name=f"{factor}*{name}")
+        return Loss(factor * self._expr, f"{factor}*{name}", tuple((factor * c, form) for c, form in self._batch))
 
     __rmul__ = __mul__
 
@@ -128,8 +157,8 @@ class CatalogueLoss(Loss):
     command: str
     summary: str
 
-    def __init__(self, expr: sp.Expr, **settings: Any):
-        super().__init__(expr, name=type(self).__name__)
+    def __init__(self, expr: sp.Expr, batch: BatchForm, **settings: Any):
+        super().__init__(expr, type(self).__name__, ((sp.S.One, batch),))
         self._settings = settings
 
     @property
@@ -172,9 +201,8 @@ class WeightDecay(Loss):
     """
 
     def __init__(self, gamma: Any):
-        super().__init__(
-            positive_parameter("WeightDecay", "gamma", gamma, zero=True) * weight_norm(), name=f"WeightDecay({gamma})"
-        )
+        exact_gamma = positive_parameter("WeightDecay", "gamma", gamma, zero=True)
+        super().__init__(exact_gamma * weight_norm(), f"WeightDecay({gamma})", ((sp.S.One, Decay(exact_gamma)),))
 
 
 def gamma_from_weight_decay(w: Any) -> sp.Expr:

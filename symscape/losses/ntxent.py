@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symscape.losses.batch import CrossEntropy
 from symscape.losses.language import E, dot, sqnorm
 from symscape.losses.loss import CatalogueLoss, positive_parameter
 from symscape.probability.views import View, anchor, negative, positive
@@ -30,7 +31,8 @@ class NTXent(CatalogueLoss):
 
         x, xp, chi = anchor, positive, negative
         expr = E(-cosine(x, xp) / tau) + E(sp.log(E(sp.exp(cosine(x, chi) / tau), over=chi)))
-        super().__init__(expr, tau=tau, epsilon=None if epsilon is None else smooth)
+        form = CrossEntropy("cosine", tau, "both-views", epsilon=smooth, per_candidate=True)
+        super().__init__(expr, form, tau=tau, epsilon=None if epsilon is None else smooth)
 
     @classmethod
     def symbolic(cls) -> NTXent:

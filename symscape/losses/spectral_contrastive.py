@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from symscape.losses.batch import Spectral
 from symscape.losses.language import E, dot
 from symscape.losses.loss import CatalogueLoss
 from symscape.probability.views import anchor, negative, positive
@@ -15,7 +16,7 @@ class SpectralContrastive(CatalogueLoss):
 
     def __init__(self) -> None:
         x, xp, chi = anchor, positive, negative
-        super().__init__(-2 * E(dot(x, xp)) + E(dot(x, chi) ** 2))
+        super().__init__(-2 * E(dot(x, xp)) + E(dot(x, chi) ** 2), Spectral())
 
     @classmethod
     def symbolic(cls) -> SpectralContrastive:

@@ -6,6 +6,7 @@ from typing import Any
 
 import sympy as sp
 
+from symscape.losses.batch import VarianceCovariance
 from symscape.losses.language import E, P, d_1, output_sum, outputs, sqdist
 from symscape.losses.loss import CatalogueLoss, positive_parameter
 from symscape.probability.views import anchor, positive
@@ -35,7 +36,8 @@ class VICReg(CatalogueLoss):
             + mu / d_1 * output_sum(sp.Max(0, 1 - spread), j)
             + 2 * nu / d_1 * output_sum(P(i, j, centred=True) ** 2, i, j, distinct=True)
         )
-        super().__init__(expr, lambda_=lambda_, mu=mu, nu=nu, epsilon=epsilon)
+        form = VarianceCovariance(lambda_, mu, nu, epsilon)
+        super().__init__(expr, form, lambda_=lambda_, mu=mu, nu=nu, epsilon=epsilon)
 
     @classmethod
     def symbolic(cls) -> VICReg:

@@ -188,11 +188,3 @@ def _totals(loss: Loss) -> Iterable[Total]:
         if not node.args[2].is_Integer:
             raise InputError(f"the number of negatives {node.args[2]} is a symbol; give it a value before sampling")
         yield node
-
-
-def with_values(loss: Loss, values: dict[str, float]) -> Loss:
-    """Return the loss with numbers for its symbols, by name."""
-    symbols = {
-        symbol: sp.nsimplify(values[name], rational=True) for name, symbol in loss.parameters.items() if name in values
-    }
-    return Loss(loss.expr.xreplace(symbols), name=loss.name) if symbols else loss
