@@ -1,26 +1,28 @@
-"""A landscape as a function of W: checks shapes, names its arguments as the theory does, shares products."""
+"""A landscape as a function of W: names its arguments as the theory does, checks shapes, runs the compiled program."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+import keyword
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
+import mpmath
 import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
-from symscape.algebra.words import IDENTITY, Monomial
+from symscape.algebra.words import IDENTITY, Monomial, degree
 from symscape.errors import InputError, MomentsError, UnknownNameError
+from symscape.programs.canonical import CanonicalFunction
 from symscape.programs.moment_program import Cumulants, MomentProgram
 from symscape.typesetting.symbols import Meaning, d_1
 
-Array = NDArray[np.floating[Any]]
+Array = NDArray[Any]
 
 
 def argument_name(name: str) -> str:
     """Return the keyword argument for a letter or parameter: A_0 is A0, lambda is lambda_."""
-    import keyword
-
     if name == "A_0":
         return "A0"
     return name + "_" if keyword.iskeyword(name) else name
@@ -30,14 +32,34 @@ def argument_name(name: str) -> str:
 _IN_MATH = {sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.asin, sp.acos, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.erf}
 
 
+class _Call(NamedTuple):
+    """The arguments of one call: arrays of one type, and the coefficients as numbers."""
+
+    W: Array
+    matrices: dict[str, Array]
+    means: dict[str, Array]
+    bias: Array | None
+    kappa: Cumulants | None
+    coefficients: tuple[Any, ...]
+
+
 class LandscapeFunction:
     """``f(W, A0=..., Sigma=..., **parameters)``: the value of a landscape, for W of shape (..., d1, d0).
 
-    Shapes: letters d0 x d0, means d0, ``b`` (only of a landscape with a bias) (..., d1). Parameters are numbers, by name or
-    in ``params={symbol: value}``, which may hold more than is needed. ``kappa=`` evaluates joint cumulants where the
+    Shapes: letters d0 x d0, symmetric; means d0; ``b`` (only of a landscape with a bias) (..., d1). Parameters are numbers, by
+    name or in ``params={symbol: value}``, which may hold more than is needed. ``kappa=`` evaluates joint cumulants where the
     landscape has them. Arguments in ``accepted`` may be given though these terms do not use them, as parts of a landscape
-    take what the whole takes.
+    take what the whole takes. Arrays of float32 are computed with in float32, arrays of mpmath numbers (dtype object) with
+    mpmath's precision.
     Raises MomentsError for wrong shapes, UnknownNameError for unknown or missing arguments.
+
+    >>> import symscape as ss
+    >>> f = ss.landscape(ss.InfoNCE(tau=1)).numpy()
+    >>> f([[1.0, 0.5]], A0=np.eye(2), Sigma=np.eye(2))
+    -0.078125
+    >>> f.hessian_at_origin(A0=np.eye(2))
+    array([[-2.,  0.],
+           [ 0., -2.]])
     """
 
     def __init__(
@@ -48,23 +70,26 @@ class LandscapeFunction:
         accepted: Collection[str] = (),
     ):
         self.name = name
-        self._accepted = frozenset(accepted)
         self.meaning = meaning
-        self._program = MomentProgram([monomial for monomial, _ in terms])
+        self.terms = tuple(terms)
+        self._accepted = frozenset(accepted)
+        self.program = MomentProgram([monomial for monomial, _ in terms])
         coefficients = [coefficient for _, coefficient in terms]
         symbols = sorted({s for c in coefficients for s in c.free_symbols}, key=str)
         self.parameters: tuple[sp.Symbol, ...] = tuple(s for s in symbols if s != d_1)
-        functions = {f.func for c in coefficients for f in c.atoms(sp.Function)}
-        modules = "math" if functions <= _IN_MATH else "mpmath"
-        self._coefficients = sp.lambdify([[d_1, *self.parameters]], coefficients, modules=modules, cse=True)
-        self.letters = tuple(s for s in self._program.letters if s != IDENTITY)
-        self.vectors = tuple(v for v in self._program.vectors if v != "mean" or meaning.has_mean)
+        self.letters = tuple(s for s in self.program.letters if s != IDENTITY)
+        self.vectors = tuple(v for v in self.program.vectors if v != "mean" or meaning.has_mean)
         self._needs_mean = meaning.has_mean and (meaning.centred or "mean" in self.vectors)
-        self._cumulants = sorted({g for m in self._program.monomials for g in m if g[0].startswith("cumulant")})
+        self._wanted = tuple(v for v in self.vectors if v != "mean") + (("mean",) if self._needs_mean else ())
+        self._may_have = tuple(dict.fromkeys([*self._wanted, "mean"]))
+        self._letter_of = {argument_name(s): s for s in ("A_0", "Sigma", *self.letters)}
+        self._parameter_of = {argument_name(str(s)): k for k, s in enumerate(self.parameters)}
+        self._evaluators: dict[str, Callable[..., list[Any]]] = {}
+        self._last: tuple[tuple[Any, ...], tuple[Any, ...]] | None = None
 
     def __call__(self, W: ArrayLike, **arguments: Any) -> Any:
         """Return the value: a float, or an array for a batch of W."""
-        return _plain(self._run(W, arguments, gradient=False)[0])
+        return _plain(self._run(self._call(W, arguments), gradient=False)[0])
 
     def gradient(self, W: ArrayLike, **arguments: Any) -> Any:
         """Return the derivative by W, of the shape of W; with a bias, the pair of derivatives by W and b."""
@@ -72,102 +97,210 @@ class LandscapeFunction:
 
     def value_and_gradient(self, W: ArrayLike, **arguments: Any) -> tuple[Any, Any]:
         """Return value and gradient, sharing the products."""
-        value, dW, db = self._run(W, arguments, gradient=True)
+        value, dW, db = self._run(self._call(W, arguments), gradient=True)
         return _plain(value), dW if db is None else (dW, db)
+
+    def hessian_vector_product(self, W: ArrayLike, V: ArrayLike, **arguments: Any) -> Array:
+        """Return the derivative of the gradient by W along V, of the shape of W; a bias is held fixed.
+
+        Raises InputError for a landscape with joint cumulants.
+        """
+        call = self._call(W, arguments)
+        direction = _real("V", V)
+        if direction.shape != call.W.shape:
+            raise MomentsError(f"V has shape {direction.shape}; with this W it is {call.W.shape}")
+        if self.program.cumulants:
+            raise InputError(
+                f"{self!r}: joint cumulants have no Hessian-vector product; take differences of the gradient"
+            )
+        direction = direction.astype(call.W.dtype, copy=False)
+        return self.program.hessian_vector(call.W, direction, call.matrices, call.means, call.bias, call.coefficients)
+
+    def hessian_at_origin(self, d1: int = 1, **arguments: Any) -> Array:
+        """Return H, d0 x d0: at W = 0 the Hessian is one block H for each output; -2 B, for a landscape -Tr(W B W^T) + ....
+
+        With a bias H is (d0 + 1) x (d0 + 1), that of (W, b), the bias last. ``d1`` matters where coefficients depend on it.
+        Raises InputError when the quadratic part couples outputs.
+        """
+        names = (*self._letter_of, "mean")
+        given = [np.shape(arguments[name])[-1] for name in names if np.ndim(arguments.get(name, 0))]
+        if not given:
+            raise UnknownNameError(f"{self!r}: give A0 or Sigma, whose size is d0")
+        d0, quadratic = given[0], self._quadratic
+        bias = {"b": np.zeros(d1)} if self.meaning.has_bias and "b" not in arguments else {}
+        call = quadratic._call(np.zeros((d1, d0)), {**arguments, **bias})
+        size = d0 + self.meaning.has_bias
+        H = np.zeros((size, size))
+        for (monomial, _), coefficient in zip(quadratic.terms, call.coefficients, strict=True):
+            (generator,) = monomial
+            if generator[0] == "tr":
+                H[:d0, :d0] += 2 * coefficient * call.matrices.get(generator[1][0], np.eye(d0))
+            elif generator[0] == "form":
+                u, v = (self._with_bias(call.means.get(name), d0) for name in (generator[1], generator[3]))
+                H += coefficient * (np.outer(u, v) + np.outer(v, u))
+            else:
+                raise InputError(f"{self!r}: the quadratic part couples outputs; take Hessian-vector products at W = 0")
+        return H
+
+    @cached_property
+    def _quadratic(self) -> LandscapeFunction:
+        terms = [(m, c) for m, c in self.terms if sum(map(degree, m)) == 2]
+        taken = {*self._accepted, *self._letter_of, *self._parameter_of, *self.vectors, "mean", "kappa"}
+        return LandscapeFunction(self.name, terms, self.meaning, taken)
+
+    def canonical(self, **arguments: Any) -> CanonicalFunction:
+        """Return the landscape in canonical coordinates V = W T, where Sigma is the identity and A_0 the diagonal of r.
+
+        Takes A0, Sigma and the parameters once; a value and gradient then costs several times less. Raises InputError when
+        Sigma is singular, or the landscape has a bias or joint cumulants.
+        """
+        if "A0" not in arguments or "Sigma" not in arguments:
+            raise UnknownNameError(f"{self!r}: canonical coordinates need A0= and Sigma=")
+        if self.meaning.has_bias or self.program.cumulants:
+            raise InputError(f"{self!r}: canonical coordinates are for landscapes without bias and joint cumulants")
+        call = self._call(np.zeros((1, len(np.atleast_2d(arguments["Sigma"])))), arguments)
+        values = self._values(arguments)
+
+        def coefficients(d1: int) -> tuple[Any, ...]:
+            return self._numbers(d1, values, exact=False)
+
+        return CanonicalFunction(repr(self), self.program, call.matrices, call.means, coefficients)
 
     def __repr__(self) -> str:
         given = ["A0", "Sigma", *(argument_name(s) for s in self.letters if s not in ("A_0", "Sigma"))]
         given += ["mean"] if self._needs_mean else []
         given += [v for v in self.vectors if v != "mean"] + (["b"] if self.meaning.has_bias else [])
-        given += ["kappa"] if self._cumulants else []
+        given += ["kappa"] if self.program.cumulants else []
         given += [argument_name(str(p)) for p in self.parameters]
         return f"{self.name}(W, {', '.join(f'{a}=...' for a in given)})"
 
-    def _run(self, W: ArrayLike, arguments: dict[str, Any], gradient: bool) -> tuple[Array, Array | None, Array | None]:
+    # One call
+
+    def _run(self, call: _Call, gradient: bool) -> tuple[Array, Array | None, Array | None]:
+        return self.program.run(call.W, call.matrices, call.means, call.bias, call.coefficients, call.kappa, gradient)
+
+    def _with_bias(self, mean: Array | None, size: int) -> Array:
+        mean = np.zeros(size) if mean is None else mean
+        return np.append(mean, 1.0) if self.meaning.has_bias else mean
+
+    def _call(self, W: ArrayLike, arguments: Mapping[str, Any]) -> _Call:
         weights = _real("W", W)
         if weights.ndim < 2:
             raise MomentsError(f"W has shape {weights.shape}; it is d1 x d0, or (..., d1, d0) for a batch")
         d1, d0 = weights.shape[-2:]
+        if d1 == 0 or d0 == 0:
+            raise MomentsError(f"W has shape {weights.shape}; it has at least one output and one feature")
         left = dict(arguments)
-        params = {str(k): v for k, v in dict(left.pop("params", None) or {}).items()}
-        for name in params:
-            if argument_name(name) in left:
-                raise InputError(f"{self!r}: {name} is given twice, by name and in params=")
         matrices: dict[str, Array] = {}
-        for letter in dict.fromkeys(("A_0", "Sigma", *self.letters)):
-            given = left.pop(argument_name(letter), None)
-            if given is None:
-                if letter in self.letters:
-                    raise UnknownNameError(f"{self!r}: the argument {argument_name(letter)} is missing")
-                continue
-            matrices[letter] = _shaped(argument_name(letter), given, (d0, d0))
+        for name, letter in self._letter_of.items():
+            given = left.pop(name, None)
+            if given is not None:
+                matrices[letter] = _shaped(name, given, (d0, d0))
+            elif letter in self.letters:
+                raise UnknownNameError(f"{self!r}: the argument {name} is missing")
         means = self._means(left, d0)
         if self.meaning.centred and self.meaning.has_mean:
             outer = np.outer(means["mean"], means["mean"])
             matrices = {s: m - outer for s, m in matrices.items()}
-        bias = None
-        if self.meaning.has_bias:
-            bias = left.pop("b", None)
-            if bias is None:
-                raise UnknownNameError(f"{self!r}: the argument b, the bias, is missing")
-            bias = _real("b", bias)
-            if bias.shape == weights.shape[-2:-1]:
-                bias = np.broadcast_to(bias, weights.shape[:-1])
-            if bias.shape != weights.shape[:-1]:
-                raise MomentsError(
-                    f"b has shape {bias.shape}; with W of shape {weights.shape} it is {weights.shape[:-1]}"
-                )
+        bias = self._bias(left, weights) if self.meaning.has_bias else None
+        kappa = self._kappa(left)
+        dtype = weights.dtype
+        if any(given.dtype is not dtype for given in (*matrices.values(), *means.values())):
+            dtype = np.result_type(weights, *matrices.values(), *means.values())
+            weights = weights.astype(dtype, copy=False)
+        exact = dtype.kind == "O"
+        if exact:
+            weights, bias = _high_precision(weights), None if bias is None else _high_precision(bias)
+            matrices, means = ({k: _high_precision(v) for k, v in given.items()} for given in (matrices, means))
+        values = self._values(left)
+        for unknown in left and sorted(set(left) - self._accepted - set(self._parameter_of) - {"params"}):
+            raise UnknownNameError(f"{self!r}: there is no argument {unknown!r}")
+        return _Call(weights, matrices, means, bias, kappa, self._numbers(d1, values, exact))
+
+    def _bias(self, left: dict[str, Any], weights: Array) -> Array:
+        bias = left.pop("b", None)
+        if bias is None:
+            raise UnknownNameError(f"{self!r}: the argument b, the bias, is missing")
+        bias = _real("b", bias)
+        if bias.shape == weights.shape[-2:-1]:
+            bias = np.broadcast_to(bias, weights.shape[:-1])
+        if bias.shape != weights.shape[:-1]:
+            raise MomentsError(f"b has shape {bias.shape}; with W of shape {weights.shape} it is {weights.shape[:-1]}")
+        return bias
+
+    def _kappa(self, left: dict[str, Any]) -> Cumulants | None:
         kappa: Cumulants | None = left.pop("kappa", None)
-        if kappa is not None and not self._cumulants and "kappa" not in self._accepted:
+        if kappa is not None and not self.program.cumulants and "kappa" not in self._accepted:
             raise UnknownNameError(f"{self!r}: this landscape has no cumulants; derive it with data=CumulantViews()")
         if kappa is not None and not hasattr(kappa, "value_and_gradient"):
             raise InputError(f"{self!r}: kappa={kappa!r} does not evaluate cumulants; pass FourthCumulants({{...}})")
-        if self._cumulants and kappa is None:
+        if self.program.cumulants and kappa is None:
             raise UnknownNameError(f"{self!r}: the argument kappa is missing; see FourthCumulants")
-        values = self._parameter_values(left, params)
-        try:
-            coefficients = [float(c) for c in self._coefficients([d1, *values])]
-        except (ZeroDivisionError, ValueError, OverflowError, TypeError) as error:
-            given = ", ".join(f"{argument_name(str(s))}={v}" for s, v in zip(self.parameters, values, strict=True))
-            raise InputError(
-                f"{self!r}: a coefficient is singular or not real at {given}; choose other values"
-            ) from error
-        return self._program.run(weights, matrices, means, bias, coefficients, kappa, gradient)
+        return kappa
 
     def _means(self, left: dict[str, Any], d0: int) -> dict[str, Array]:
-        wanted = [v for v in self.vectors if v != "mean"] + (["mean"] if self._needs_mean else [])
         means = {}
-        for vector in dict.fromkeys([*wanted, "mean"]):
+        for vector in self._may_have:
             given = left.pop(vector, None)
             if given is not None and self.meaning.has_mean:
                 means[vector] = _shaped(vector, np.ravel(given), (d0,))
             elif given is not None and vector not in self._accepted:
                 raise UnknownNameError(f"{self!r}: this landscape has no {vector}; pass data=GaussianViews(mean=True)")
-            elif vector in wanted:
+            elif vector in self._wanted:
                 raise UnknownNameError(f"{self!r}: the argument {vector} is missing")
         return means
 
-    def _parameter_values(self, left: dict[str, Any], params: Mapping[str, Any]) -> list[float]:
+    # Parameters
+
+    def _values(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the parameters of a call, in order."""
+        if not self.parameters and "params" not in given:
+            return ()
+        params = {str(k): v for k, v in dict(given.get("params") or {}).items()}
+        for name in params:
+            if argument_name(name) in given:
+                raise InputError(f"{self!r}: {name} is given twice, by name and in params=")
         values = []
-        for symbol in self.parameters:
-            name = argument_name(str(symbol))
-            if name in left:
-                value = left[name]
-            elif str(symbol) in params:
-                value = params[str(symbol)]
-            else:
+        for name, k in self._parameter_of.items():
+            symbol = str(self.parameters[k])
+            if name not in given and symbol not in params:
                 raise UnknownNameError(f"{self!r}: the parameter {name} is missing")
+            value = given[name] if name in given else params[symbol]
             try:
-                values.append(float(value))
+                number = float(value)
             except (TypeError, ValueError) as error:
                 raise InputError(f"{self!r}: {name}={value!r} is not a number") from error
-            if not np.isfinite(values[-1]):
+            if not np.isfinite(number):
                 raise InputError(
                     f"{self!r}: {name}={value!r} is not finite; for n = oo derive the landscape with n=sympy.oo"
                 )
-        for unknown in sorted(set(left) - self._accepted - {argument_name(str(s)) for s in self.parameters}):
-            raise UnknownNameError(f"{self!r}: there is no argument {unknown!r}")
-        return values
+            values.append(value if isinstance(value, mpmath.mpf) else number)
+        return tuple(values)
+
+    def _numbers(self, d1: int, values: tuple[Any, ...], exact: bool) -> tuple[Any, ...]:
+        """Return the coefficients as floats, or as mpmath numbers; those of the last call are kept."""
+        key = (d1, exact, mpmath.mp.prec if exact else 0, *values)
+        if self._last is not None and self._last[0] == key:
+            return self._last[1]
+        evaluate = self._evaluator(exact)
+        arguments = [d1, *(map(mpmath.mpf, values) if exact else map(float, values))]
+        try:
+            found = tuple(mpmath.mpf(c) if exact else float(c) for c in evaluate(arguments))
+        except (ZeroDivisionError, ValueError, OverflowError, TypeError) as error:
+            given = ", ".join(f"{argument_name(str(s))}={v}" for s, v in zip(self.parameters, values, strict=True))
+            raise InputError(
+                f"{self!r}: a coefficient is singular or not real at {given}; choose other values"
+            ) from error
+        self._last = (key, found)
+        return found
+
+    def _evaluator(self, exact: bool) -> Callable[..., list[Any]]:
+        coefficients = [coefficient for _, coefficient in self.terms]
+        functions = {f.func for c in coefficients for f in c.atoms(sp.Function)}
+        modules = "math" if functions <= _IN_MATH and not exact else "mpmath"
+        if modules not in self._evaluators:
+            self._evaluators[modules] = sp.lambdify([[d_1, *self.parameters]], coefficients, modules=modules, cse=True)
+        return self._evaluators[modules]
 
 
 def _real(name: str, value: Any) -> Array:
@@ -175,7 +308,11 @@ def _real(name: str, value: Any) -> Array:
         array = np.asarray(value)
         if array.dtype.kind == "c":
             raise TypeError("complex")
-        return array.astype(float, copy=False)
+        if array.dtype.kind == "f" and array.dtype.itemsize >= 4:
+            return array
+        if array.dtype.kind == "O" and all(isinstance(x, (mpmath.mpf, int, float)) for x in array.flat):
+            return array
+        return array.astype(float)
     except (TypeError, ValueError) as error:
         shown = repr(value) if len(repr(value)) < 60 else f"{type(value).__name__} of length {len(value)}"
         raise MomentsError(
@@ -190,5 +327,15 @@ def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> Array:
     return array
 
 
-def _plain(value: Array) -> Any:
-    return float(value) if np.ndim(value) == 0 else value
+def _high_precision(array: Array) -> Array:
+    """Return an array of mpmath numbers."""
+    made = np.empty(array.shape, dtype=object)
+    made[...] = np.vectorize(mpmath.mpf, otypes=[object])(array)
+    return made
+
+
+def _plain(value: Any) -> Any:
+    if np.ndim(value) > 0:
+        return value
+    value = value.item() if isinstance(value, np.ndarray) else value
+    return value if isinstance(value, mpmath.mpf) else float(value)

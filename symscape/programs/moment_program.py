@@ -1,10 +1,9 @@
-"""Value and gradient of a polynomial in words, as a NumPy function of W.
+"""A polynomial in words, compiled: value, gradient and Hessian-vector product as straight lines of matrix products.
 
-Every word is a product of the d1 x d1 moments R_S = W S W^T and of the vectors v = W m + b, so the program is
+    W -> W S -> R = W S W^T, v = W m + b -> words -> value,
 
-    W -> R_S, v -> words -> value,
-
-and the gradient goes back the same way: with Y the derivative of the value by R_S, the derivative by W is (Y + Y^T) W S.
+and the derivative by W is the sum of (Y + Y^T) W S, Y the derivative by R. Programs are made when they are first run, one for a
+single W and one for batches; grids of small W have their own (see `grid_program`).
 """
 
 from __future__ import annotations
@@ -15,9 +14,19 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from symscape.algebra.words import IDENTITY, Generator, Monomial
+from symscape.algebra.words import IDENTITY, Monomial
+from symscape.programs.derivatives import Polynomial, Results, letters_of, vectors_of
+from symscape.programs.grid_program import MOST_OPERATIONS, GridProgram, suits_grid
+from symscape.programs.nodes import Graph, Node
+from symscape.programs.source import NUMPY_BATCH, NUMPY_SINGLE, Dialect, Writer
+from symscape.programs.tangent import tangent
 
 Array = NDArray[np.floating[Any]]
+
+_NONE: frozenset[str] = frozenset()
+
+#: What a program computes.
+VALUE, GRADIENT, HESSIAN_VECTOR = "value", "value and gradient", "Hessian-vector product"
 
 
 class Cumulants(Protocol):
@@ -28,14 +37,26 @@ class Cumulants(Protocol):
         ...
 
 
-class MomentProgram:
-    """A compiled polynomial: monomials of words, with numeric coefficients given at each call."""
+def moment_name(letter: str) -> str:
+    """Return the name of W S W^T in programs: P and M where S is Sigma and A_0."""
+    return {"Sigma": "P", "A_0": "M"}.get(letter, f"R_{letter}")
 
-    def __init__(self, monomials: Sequence[Monomial]):
-        self.monomials = list(monomials)
-        self.generators: list[Generator] = sorted({g for m in self.monomials for g in m})
-        self.letters = sorted({letter for g in self.generators for letter in _letters(g)})
-        self.vectors = sorted({vector for g in self.generators for vector in _vectors(g)})
+
+class MomentProgram:
+    """A sum of coefficient times product of words; coefficients, matrices and means are given at each call.
+
+    ``kinds``: letters that are "diagonal" (given as vectors of d0) or the "identity"; others are dense. ``bias``: v = W m + b.
+    """
+
+    def __init__(self, monomials: Sequence[Monomial], kinds: Mapping[str, str] | None = None):
+        self.monomials = tuple(monomials)
+        generators = sorted({g for m in self.monomials for g in m})
+        self.letters = sorted({letter for g in generators for letter in letters_of(g)})
+        self.vectors = sorted({vector for g in generators for vector in vectors_of(g)})
+        self.cumulants = [g for g in generators if g[0].startswith("cumulant")]
+        self.kinds = {IDENTITY: "identity", **dict(kinds or {})}
+        self._programs: dict[tuple, Callable[..., Any]] = {}
+        self._grids: dict[tuple, Callable[..., Any] | None] = {}
 
     def run(
         self,
@@ -43,179 +64,169 @@ class MomentProgram:
         matrices: Mapping[str, Array],
         means: Mapping[str, Array],
         bias: Array | None,
-        coefficients: Sequence[float],
+        coefficients: Sequence[Any],
         kappa: Cumulants | None,
         gradient: bool,
     ) -> tuple[Array, Array | None, Array | None]:
         """Return (value, derivative by W, derivative by the bias); the derivatives are None unless asked for."""
-        WS = {s: W if s == IDENTITY else W @ matrices[s] for s in self.letters}
-        state = _State(W, kappa)
-        transposed = np.swapaxes(W, -1, -2)
-        state.R = {s: WS[s] @ transposed for s in self.letters}
-        for vector in self.vectors:
-            image = np.zeros(W.shape[:-1]) if means.get(vector) is None else W @ means[vector]
-            state.v[vector] = image if bias is None else image + bias
-        values = {g: state.value(g) for g in self.generators}
-        batch = W.shape[:-2]
-        total = np.zeros(batch)
-        slopes = {g: np.zeros(batch) for g in self.generators}
-        for monomial, coefficient in zip(self.monomials, coefficients, strict=True):
-            total = total + coefficient * _product([values[g] for g in monomial], batch)
-            if gradient:
-                for k, g in enumerate(monomial):
-                    others = [values[h] for h in (*monomial[:k], *monomial[k + 1 :])]
-                    slopes[g] = slopes[g] + coefficient * _product(others, batch)
+        if W.dtype.kind == "O" and W.ndim == 2:
+            # Sums over no axis of objects are no arrays, so that one W is a batch of one.
+            one = None if bias is None else bias[None]
+            found = self.run(W[None], matrices, means, one, coefficients, kappa, gradient)
+            return found[0][0], *(None if f is None else f[0] for f in found[1:])
+        given = frozenset(means) if means else _NONE
+        cumulants = _Cumulants(self.cumulants, kappa, W, means, bias) if self.cumulants else None
+        what = GRADIENT if gradient else VALUE
+        values = cumulants.values if cumulants is not None else ()
+        inputs = self._inputs(matrices, means)
+        value, *derivatives = self._program(what, W, given, bias)(W, inputs, bias, coefficients, values, None)
+        value = 0.0 if value is None else value
+        if np.ndim(value) < W.ndim - 2:
+            value = np.broadcast_to(value, W.shape[:-2]).copy()
         if not gradient:
-            return total, None, None
-        state.start_gradient(self.letters, self.vectors)
-        for g in self.generators:
-            state.pull_back(g, slopes[g])
-        dW = state.dW
-        for s in self.letters:
-            Y = state.dR[s]
-            dW = dW + (Y + np.swapaxes(Y, -1, -2)) @ WS[s]
-        db = np.zeros(W.shape[:-1]) if bias is not None else None
-        for vector in self.vectors:
-            if means.get(vector) is not None:
-                dW = dW + state.dv[vector][..., :, None] * means[vector]
-            if db is not None:
-                db = db + state.dv[vector]
-        return total, dW, db
+            return value, None, None
+        dW, db, *dkappa = derivatives
+        dW = np.zeros_like(W) if dW is None else dW
+        if bias is not None and db is None:
+            db = np.zeros_like(bias)
+        if cumulants is not None:
+            dW, db = cumulants.add(dkappa, dW, db)
+        return value, dW, db
+
+    def hessian_vector(
+        self,
+        W: Array,
+        V: Array,
+        matrices: Mapping[str, Array],
+        means: Mapping[str, Array],
+        bias: Array | None,
+        coefficients: Sequence[Any],
+    ) -> Array:
+        """Return the derivative of dW along V."""
+        program = self._program(HESSIAN_VECTOR, W, frozenset(means), bias)
+        found = program(W, self._inputs(matrices, means), bias, coefficients, (), V)[0]
+        return np.zeros_like(W) if found is None else found
+
+    def results(self, what: str, given: frozenset[str], bias: bool) -> list[Node | None]:
+        """Return the nodes that a program computes."""
+        parts = {v: frozenset((["mean"] if v in given else []) + (["bias"] if bias else [])) for v in self.vectors}
+        graph = Graph(self.kinds)
+        polynomial = Polynomial(graph, parts, self.monomials)
+        if what == VALUE:
+            return [polynomial.value().value]
+        found: Results = polynomial.value_and_gradient()
+        if what == GRADIENT:
+            return [found.value, found.dW, found.db, *found.dkappa]
+        return [None if found.dW is None else tangent(graph, found.dW)]
+
+    def source(self, what: str, dialect: Dialect, given: frozenset[str], bias: bool) -> tuple[list[str], list[str]]:
+        """Return the lines of a program and the expressions of what it computes."""
+        outputs = self.results(what, given, bias)
+        writer = Writer(dialect, self._names())
+        found = iter(writer.write([node for node in outputs if node is not None]))
+        return writer.lines, ["None" if node is None else next(found) for node in outputs]
+
+    def _names(self) -> dict[tuple[str, object], str]:
+        names: dict[tuple[str, object], str] = {("W", None): "W", ("V", None): "V", ("b", None): "b"}
+        names |= {("letter", s): f"S_{k}" for k, s in enumerate(self.letters)}
+        names |= {("mean", v): f"m_{k}" for k, v in enumerate(self.vectors)}
+        names |= {("coefficient", k): f"c{k}" for k in range(len(self.monomials))}
+        names |= {("kappa", k): f"k{k}" for k in range(len(self.cumulants))}
+        return names
+
+    def _inputs(self, matrices: Mapping[str, Array], means: Mapping[str, Array]) -> tuple[Any, ...]:
+        return (*map(matrices.get, self.letters), *map(means.get, self.vectors))
+
+    def _program(self, what: str, W: Array, given: frozenset[str], bias: Array | None) -> Callable[..., Any]:
+        batched, biased = W.ndim > 2 or W.dtype.kind == "O", bias is not None
+        if batched and not self.cumulants and suits_grid(W):
+            size = (what, W.shape[-2:], given, biased)
+            if size not in self._grids:
+                self._grids[size] = self._grid(what, W.shape[-2], W.shape[-1], given, biased)
+            unrolled = self._grids[size]
+            if unrolled is not None:
+                return unrolled
+        key = (what, batched, given, biased)
+        if key not in self._programs:
+            self._programs[key] = self._compiled(what, NUMPY_BATCH if batched else NUMPY_SINGLE, given, biased)
+        return self._programs[key]
+
+    def _grid(self, what: str, d1: int, d0: int, given: frozenset[str], bias: bool) -> Callable[..., Any] | None:
+        """Return a program by entries, or None where it would be too long."""
+        names = self._names()
+        made = GridProgram(self.results(what, given, bias), d1, d0, names)
+        if made.operations > MOST_OPERATIONS:
+            return None
+        of_inputs = [names["letter", s] for s in self.letters] + [names["mean", v] for v in self.vectors]
+
+        def program(W: Array, inputs: Any, b: Any, coefficients: Any, kappas: Any, V: Any) -> list[Any]:
+            batch = W.shape[:-2]
+            arrays = {"W": W.reshape(-1, d1, d0)} | ({"b": b.reshape(-1, d1, 1)} if bias else {})
+            arrays |= {"V": V.reshape(-1, d1, d0)} if V is not None else {}
+            numbers = {n: None if x is None else np.asarray(x).tolist() for n, x in zip(of_inputs, inputs, strict=True)}
+            numbers |= {f"c{k}": c for k, c in enumerate(coefficients)}
+            found = made(arrays, numbers)
+            return [None if x is None else x.reshape(*batch, *x.shape[1:]) if len(batch) > 1 else x for x in found]
+
+        return program
+
+    def _compiled(self, what: str, dialect: Dialect, given: frozenset[str], bias: bool) -> Callable[..., Any]:
+        lines, results = self.source(what, dialect, given, bias)
+        names = self._names()
+        unpack = [f"{', '.join(names['letter', s] for s in self.letters)}, " if self.letters else ""]
+        unpack += [f"{', '.join(names['mean', v] for v in self.vectors)}, " if self.vectors else ""]
+        body = [f"{''.join(unpack)}= inputs"] if self.letters or self.vectors else []
+        for stem, count in (("c", len(self.monomials)), ("k", len(self.cumulants))):
+            if count:
+                body.append(
+                    f"{', '.join(f'{stem}{k}' for k in range(count))}, = {'coefficients' if stem == 'c' else 'kappas'}"
+                )
+        body += [*lines, f"return {', '.join(results)},"]
+        return _function("\n    ".join(["def program(W, inputs, b, coefficients, kappas, V):", *body]))
 
 
-class _State:
-    """Moments of the representation at one W, and the derivatives of the value by them."""
-
-    def __init__(self, W: Array, kappa: Cumulants | None):
-        self.W, self.kappa = W, kappa
-        self.R: dict[str, Array] = {}
-        self.v: dict[str, Array] = {}
-        self.dR: dict[str, Array] = {}
-        self.dv: dict[str, Array] = {}
-        self.dW: Array = np.zeros_like(W)
-
-    def start_gradient(self, letters: Sequence[str], vectors: Sequence[str]) -> None:
-        self.dR = {s: np.zeros_like(self.R[s]) for s in letters}
-        self.dv = {m: np.zeros_like(self.v[m]) for m in vectors}
-
-    def value(self, generator: Generator) -> Array:
-        kind = generator[0]
-        if kind == "tr":
-            *some, last = generator[1]
-            if not some:
-                return np.trace(self.R[last], axis1=-2, axis2=-1)
-            return np.einsum("...ij,...ji->...", self._chain(some), self.R[last])
-        if kind == "form":
-            _, left, word, right = generator
-            return np.einsum("...i,...i->...", self.v[left], self._apply(word, self.v[right]))
-        if kind == "graph":
-            operands = self._graph_operands(generator)
-            return np.einsum(",".join(s for s, _, _ in operands) + "->...", *[x for _, x, _ in operands])
-        return self._cumulant(generator)[0]
-
-    def pull_back(self, generator: Generator, slope: Array) -> None:
-        """Add slope times the derivatives of one word."""
-        kind, wide = generator[0], slope[..., None, None]
-        if kind == "tr":
-            word = generator[1]
-            for k, letter in enumerate(word):
-                rest = (*word[k + 1 :], *word[:k])
-                self.dR[letter] += wide * (self._chain(rest) if rest else np.eye(self.W.shape[-2]))
-        elif kind == "form":
-            _, left, word, right = generator
-            for k, letter in enumerate(word):
-                after, before = self._apply(word[k + 1 :], self.v[right]), self._apply(word[:k][::-1], self.v[left])
-                self.dR[letter] += wide * after[..., :, None] * before[..., None, :]
-            self.dv[left] += slope[..., None] * self._apply(word, self.v[right])
-            self.dv[right] += slope[..., None] * self._apply(word[::-1], self.v[left])
-        elif kind == "graph":
-            operands = self._graph_operands(generator)
-            for k, (subscript, _, add) in enumerate(operands):
-                others = [(s, x) for j, (s, x, _) in enumerate(operands) if j != k]
-                missing = [c for c in subscript.replace("...", "") if all(c not in s for s, _ in others)]
-                others += [("..." + c, np.ones(self.W.shape[-2])) for c in missing]
-                add(slope, np.einsum(",".join(s for s, _ in others) + "->" + subscript, *[x for _, x in others]))
-        else:
-            _, dW, dend = self._cumulant(generator)
-            self.dW = self.dW + wide * dW
-            if dend is not None:
-                self.dv[generator[2]] += slope[..., None] * dend
-
-    def _chain(self, word: Sequence[str]) -> Array:
-        result = self.R[word[0]]
-        for letter in word[1:]:
-            result = result @ self.R[letter]
-        return result
-
-    def _apply(self, word: Sequence[str], vector: Array) -> Array:
-        for letter in reversed(word):
-            vector = np.einsum("...ij,...j->...i", self.R[letter], vector)
-        return vector
-
-    def _graph_operands(self, generator: Generator) -> list[tuple[str, Array, Callable[[Array, Array], None]]]:
-        """Return (einsum subscript, operand, what adds to its derivative) for every edge and leg."""
-
-        def edge_adder(letter: str) -> Callable[[Array, Array], None]:
-            def add(slope: Array, part: Array) -> None:
-                self.dR[letter] += slope[..., None, None] * part
-
-            return add
-
-        def loop_adder(letter: str) -> Callable[[Array, Array], None]:
-            def add(slope: Array, part: Array) -> None:
-                self.dR[letter] += (slope[..., None] * part)[..., None] * np.eye(part.shape[-1])
-
-            return add
-
-        def leg_adder(vector: str) -> Callable[[Array, Array], None]:
-            def add(slope: Array, part: Array) -> None:
-                self.dv[vector] += slope[..., None] * part
-
-            return add
-
-        names, made = "ijklmnopq", []
-        for letter, a, b in generator[1]:
-            if a == b:
-                diagonal = np.diagonal(self.R[letter], axis1=-2, axis2=-1)
-                made.append(("..." + names[a], diagonal, loop_adder(letter)))
-            else:
-                made.append(("..." + names[a] + names[b], self.R[letter], edge_adder(letter)))
-        for vector, a in generator[2]:
-            made.append(("..." + names[a], self.v[vector], leg_adder(vector)))
-        return made
-
-    def _cumulant(self, generator: Generator) -> tuple[Array, Array, Array | None]:
-        assert self.kappa is not None
-        end = self.v[generator[2]] if generator[0] == "cumulant3" else None
-        batch, shape = self.W.shape[:-2], self.W.shape
-        flat_W = self.W.reshape(-1, *shape[-2:])
-        flat_end = None if end is None else end.reshape(-1, shape[-2])
-        results = [
-            self.kappa.value_and_gradient(generator[1], w, None if flat_end is None else flat_end[k])
-            for k, w in enumerate(flat_W)
-        ]
-        dend = None if end is None else np.array([r[2] for r in results]).reshape(end.shape)
-        return np.array([r[0] for r in results]).reshape(batch), np.array([r[1] for r in results]).reshape(shape), dend
+def _function(source: str) -> Callable[..., Any]:
+    namespace: dict[str, Any] = {"np": np}
+    exec(compile(source, "<matrix program>", "exec"), namespace)
+    made: Callable[..., Any] = namespace["program"]
+    return made
 
 
-def _product(factors: Sequence[Array], batch: tuple[int, ...]) -> Array:
-    result = np.ones(batch)
-    for factor in factors:
-        result = result * factor
-    return result
+class _Cumulants:
+    """Joint cumulants at the points of a call, which another object evaluates: values for a program, and their derivatives."""
 
+    def __init__(
+        self, generators: Sequence[tuple], kappa: Cumulants | None, W: Array, means: Mapping[str, Array], bias: Any
+    ):
+        assert kappa is not None
+        self.values, self._dW, self._dend, self._ends = [], [], [], []
+        for generator in generators:
+            vector = generator[2] if generator[0] == "cumulant3" else None
+            end = None
+            if vector is not None:
+                end = np.zeros(W.shape[:-1]) if means.get(vector) is None else W @ means[vector]
+                end = end if bias is None else end + bias
+            batch, shape = W.shape[:-2], W.shape
+            ends = [None] * int(np.prod(batch)) if end is None else end.reshape(-1, shape[-2])
+            found = [
+                kappa.value_and_gradient(generator[1], w, e)
+                for w, e in zip(W.reshape(-1, *shape[-2:]), ends, strict=True)
+            ]
+            self.values.append(np.array([f[0] for f in found]).reshape(batch))
+            self._dW.append(np.array([f[1] for f in found]).reshape(shape))
+            self._dend.append(None if end is None else np.array([f[2] for f in found]).reshape(end.shape))
+            self._ends.append(None if vector is None else means.get(vector))
 
-def _letters(generator: Generator) -> tuple[str, ...]:
-    if generator[0] == "tr":
-        return generator[1]
-    if generator[0] == "form":
-        return generator[2]
-    return tuple(edge[0] for edge in generator[1]) if generator[0] == "graph" else ()
-
-
-def _vectors(generator: Generator) -> tuple[str, ...]:
-    if generator[0] == "form":
-        return (generator[1], generator[3])
-    if generator[0] == "graph":
-        return tuple(leg[0] for leg in generator[2])
-    return (generator[2],) if generator[0] == "cumulant3" else ()
+    def add(self, slopes: Sequence[Any], dW: Array, db: Array | None) -> tuple[Array, Array | None]:
+        """Return the derivatives by W and b with what comes through the cumulants."""
+        for slope, by_W, by_end, mean in zip(slopes, self._dW, self._dend, self._ends, strict=True):
+            if slope is None:
+                continue
+            scale = np.asarray(slope)
+            dW = dW + scale[..., None, None] * by_W
+            if by_end is not None:
+                if mean is not None:
+                    dW = dW + (scale[..., None] * by_end)[..., :, None] * mean
+                if db is not None:
+                    db = db + scale[..., None] * by_end
+        return dW, db
