@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from symscape.conditions.survival import survival_curve
     from symscape.conditions.threshold import threshold
     from symscape.data.digits import load_digits
+    from symscape.exports.module import export
     from symscape.losses.parser import parse_loss
     from symscape.probability.moments import Moments
     from symscape.sampling.cumulants import FourthCumulants
@@ -103,6 +104,7 @@ _LATER = {
     "equal_share_landscape": "symscape.spectrum.equal_shares.equal_shares",
     "equivalence": "symscape.conditions.equivalence.equivalence",
     "equivalence_map": "symscape.conditions.equivalence.equivalence",
+    "export": "symscape.exports.module",
     "gradient_flow": "symscape.conditions.growth.gradient_flow",
     "growth_rates": "symscape.conditions.growth.growth",
     "hinge_regimes": "symscape.spectrum.equal_shares.equal_shares",
@@ -202,6 +204,7 @@ __all__ = [
     "equivalence",
     "equivalence_map",
     "exact",
+    "export",
     "facts",
     "gamma_from_weight_decay",
     "gradient_flow",

@@ -37,7 +37,7 @@ class Writer:
     def write(self, outputs: Sequence[Node]) -> list[str]:
         """Write the lines; return the expressions of the outputs."""
         self._name: dict[Node, str] = {}
-        self._taken: set[str] = set(self.names.values())
+        self._taken: set[str] = {name for (op, _), name in self.names.items() if op != "gram"}
         self._left: dict[Node, int] = {}
         nodes = in_order(outputs)
         for node in (*nodes, None):

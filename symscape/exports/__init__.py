@@ -1,0 +1,1 @@
+"""Landscapes as standalone modules of source code."""
