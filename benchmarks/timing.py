@@ -59,6 +59,17 @@ def compare(task: Callable[[], object], baseline: Callable[[], object], rounds: 
     return Comparison(**{name: statistics.median(values) for name, values in times.items()})
 
 
+def interleaved(tasks: Sequence[Callable[[], object]], rounds: int, inner: int = 1) -> list[float]:
+    """Return the median time of one call of each task, run in turn ``inner`` times a round; the first round is a warm-up."""
+    times: list[list[float]] = [[] for _ in tasks]
+    for number in range(rounds + 1):
+        for collected, task in zip(times, tasks, strict=True):
+            taken = seconds(lambda task=task: [task() for _ in range(inner)]) / inner
+            if number:
+                collected.append(taken)
+    return [statistics.median(collected) for collected in times]
+
+
 def fresh_processes(commands: Sequence[Sequence[str]], rounds: int) -> list[float]:
     """Return the median wall time of each command in a new Python process, run in turn; the first round is a warm-up."""
     times: list[list[float]] = [[] for _ in commands]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symscape.algebra.words import IDENTITY, Word
+from symscape.algebra.words import IDENTITY
 from symscape.programs.moment_program import MomentProgram
 from symscape.stationary.word_form import WordForm, Words
 
@@ -26,7 +26,6 @@ class WordProgram:
         self.constant, self.terms, self.matrices = constant, tuple(terms), matrices
         self._program = MomentProgram([tuple(("tr", word) for word in words) for _, words in self.terms])
         self._coefficients = [c for c, _ in self.terms]
-        self._words: list[Word] = sorted({w for _, words in self.terms for w in words})
         self.columns = len(next(iter(matrices.values())))
 
     @classmethod
@@ -64,25 +63,13 @@ class WordProgram:
 
     def hessian(self, W: Array) -> Array:
         """Return the Hessian, (..., d1 d0, d1 d0)."""
-        batch, size = W.shape[:-2], W.shape[-2] * W.shape[-1]
-        U = {s: W @ self.matrices[s] for w in self._words for s in w}
-        R = {s: u @ np.swapaxes(W, -1, -2) for s, u in U.items()}
-        traces = {w: np.trace(_chain(w, R, W), axis1=-2, axis2=-1) for w in self._words}
-        slopes = {w: np.zeros(batch) for w in self._words}
-        product = any(len(words) > 1 for _, words in self.terms)
-        first = {w: _first(w, U, R, W).reshape(*batch, size) for w in self._words} if product else {}
-        # d1, d0, d1, d0: entries (a, i) and (b, j) of the variation.
-        result = np.zeros((*batch, size, size))
-        for c, words in self.terms:
-            for k, v in enumerate(words):
-                slopes[v] = slopes[v] + c * prod((traces[u] for u in (*words[:k], *words[k + 1 :])), start=1.0)
-                for m, w in enumerate(words):
-                    if m != k:
-                        rest = prod((traces[u] for n, u in enumerate(words) if n not in (k, m)), start=c)
-                        result += np.asarray(rest)[..., None, None] * first[v][..., :, None] * first[w][..., None, :]
-        for w, slope in slopes.items():
-            result += slope[..., None, None] * _second(w, U, R, W, self.matrices).reshape(*batch, size, size)
-        return result
+        *batch, d1, d0 = W.shape
+        size = d1 * d0
+        directions = np.broadcast_to(np.eye(size).reshape(size, d1, d0), (*batch, size, d1, d0))
+        places = np.broadcast_to(W[..., None, :, :], directions.shape)
+        found = self._program.hessian_vector(places, directions, self.matrices, {}, None, self._coefficients)
+        result = found.reshape(*batch, size, size)
+        return (result + np.swapaxes(result, -1, -2)) / 2
 
     def in_units(self, T: Array, strength: float, value: float) -> WordProgram:
         """Return the program in U, W = sqrt(strength) U T^T, with values in units of ``value``."""
@@ -104,46 +91,6 @@ class WordProgram:
                 weights[degree] = weights.get(degree, 0.0) + weight
         found = [(reward / (m * weight)) ** (1 / (m - 1)) for m, weight in weights.items() if weight > 0 and reward > 0]
         return min(found, default=1.0)
-
-
-def _chain(word: Word, R: Mapping[str, Array], W: Array) -> Array:
-    """Return the product of R over a word; the identity for an empty one."""
-    if not word:
-        return np.broadcast_to(np.eye(W.shape[-2]), (*W.shape[:-2], W.shape[-2], W.shape[-2]))
-    result = R[word[0]]
-    for letter in word[1:]:
-        result = result @ R[letter]
-    return result
-
-
-def _first(word: Word, U: Mapping[str, Array], R: Mapping[str, Array], W: Array) -> Array:
-    """Return the derivative of Tr of a word: each R_s changes by D U_s^T + U_s D^T with U_s = W s."""
-    total = np.zeros_like(W)
-    for k, s in enumerate(word):
-        rest = _chain((*word[k + 1 :], *word[:k]), R, W)
-        total = total + (rest + np.swapaxes(rest, -1, -2)) @ U[s]
-    return total
-
-
-def _second(
-    word: Word, U: Mapping[str, Array], R: Mapping[str, Array], W: Array, matrices: Mapping[str, Array]
-) -> Array:
-    """Return the second derivative of Tr of a word, of shape (..., d1, d0, d1, d0)."""
-    half = np.zeros((*W.shape, *W.shape[-2:]))
-    for k, s in enumerate(word):
-        # Both variations in one letter: Tr(D s D^T rest).
-        rest = _chain((*word[k + 1 :], *word[:k]), R, W)
-        half += np.einsum("...ba,ij->...aibj", rest, matrices[s])
-        for m in range(k + 1, len(word)):
-            # In two: Tr((D U^T + U D^T) A (D V^T + V D^T) B), with A and B the words between.
-            A, B = _chain(word[k + 1 : m], R, W), _chain((*word[m + 1 :], *word[:k]), R, W)
-            u, v = U[s], U[word[m]]
-            uA, vB = np.swapaxes(u, -1, -2) @ A, np.swapaxes(v, -1, -2) @ B
-            half += np.einsum("...ib,...ja->...aibj", uA, vB)
-            half += np.einsum("...ij,...ba->...aibj", uA @ v, B)
-            half += np.einsum("...ab,...ji->...aibj", A, vB @ u)
-            half += np.einsum("...aj,...bi->...aibj", A @ v, B @ u)
-    return half + np.moveaxis(half, (-4, -3), (-2, -1))
 
 
 def inertia(hessian: Array, tolerance: float = 1e-8) -> tuple[int, int, int]:
