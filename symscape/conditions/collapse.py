@@ -16,7 +16,7 @@ from symscape.landscape.plan import scaling_degree
 from symscape.losses.language import Entry, WeightNorm
 from symscape.losses.loss import Loss
 from symscape.probability.moments import Moments
-from symscape.programs.landscape_function import argument_name
+from symscape.programs.arguments import argument_name
 from symscape.spectrum.cosine.shell import normalised_landscape
 from symscape.spectrum.modes import b_i
 from symscape.spectrum.spectrum_landscape import SpectrumLandscape

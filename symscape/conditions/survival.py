@@ -20,7 +20,7 @@ from symscape.errors import InputError, UnknownNameError
 from symscape.landscape.landscape import Landscape
 from symscape.losses.loss import Loss
 from symscape.probability.moments import Moments
-from symscape.programs.landscape_function import argument_name
+from symscape.programs.arguments import argument_name
 from symscape.spectrum.minimum import SpectrumMinimum
 from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 from symscape.stationary.coordinates import canonical_coordinates

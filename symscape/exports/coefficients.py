@@ -7,7 +7,7 @@ from sympy.printing.numpy import JaxPrinter, NumPyPrinter
 from sympy.printing.pytorch import TorchPrinter
 
 from symscape.errors import InputError
-from symscape.programs.landscape_function import argument_name
+from symscape.programs.arguments import argument_name
 
 _FUNCTIONS = (sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.asin, sp.acos, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.Abs)
 _PRINTERS = {"numpy": NumPyPrinter, "jax": JaxPrinter, "torch": TorchPrinter}

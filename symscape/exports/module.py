@@ -18,7 +18,7 @@ from symscape.algebra.words import IDENTITY
 from symscape.errors import InputError, UnknownNameError
 from symscape.exports.coefficients import coefficient_source
 from symscape.landscape.landscape import Landscape, landscape
-from symscape.programs.landscape_function import argument_name
+from symscape.programs.arguments import argument_name
 from symscape.programs.moment_program import GRADIENT, VALUE, moment_name
 from symscape.programs.source import Dialect, Writer
 from symscape.typesetting.symbols import d_1

@@ -271,7 +271,8 @@ class Landscape:
 
     def numpy(self) -> LandscapeFunction:
         """Return the landscape as a function of W: ``f(W, A0=..., Sigma=..., **parameters)``, with gradients."""
-        from symscape.programs.landscape_function import LandscapeFunction, argument_name
+        from symscape.programs.arguments import argument_name
+        from symscape.programs.landscape_function import LandscapeFunction
 
         terms, meaning = self.display
         accepted = {argument_name(name) for name in self.loss.parameters} | (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keyword
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -14,18 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from symscape.algebra.words import IDENTITY, Monomial, degree
 from symscape.errors import InputError, MomentsError, UnknownNameError
+from symscape.programs.arguments import argument_name, high_precision, plain, real_array, shaped
 from symscape.programs.canonical import CanonicalFunction
 from symscape.programs.moment_program import Cumulants, MomentProgram
 from symscape.typesetting.symbols import Meaning, d_1
 
 Array = NDArray[Any]
-
-
-def argument_name(name: str) -> str:
-    """Return the keyword argument for a letter or parameter: A_0 is A0, lambda is lambda_."""
-    if name == "A_0":
-        return "A0"
-    return name + "_" if keyword.iskeyword(name) else name
 
 
 #: Functions that Python's math module evaluates; any other goes to mpmath.
@@ -89,7 +82,7 @@ class LandscapeFunction:
 
     def __call__(self, W: ArrayLike, **arguments: Any) -> Any:
         """Return the value: a float, or an array for a batch of W."""
-        return _plain(self._run(self._call(W, arguments), gradient=False)[0])
+        return plain(self._run(self._call(W, arguments), gradient=False)[0])
 
     def gradient(self, W: ArrayLike, **arguments: Any) -> Any:
         """Return the derivative by W, of the shape of W; with a bias, the pair of derivatives by W and b."""
@@ -98,7 +91,7 @@ class LandscapeFunction:
     def value_and_gradient(self, W: ArrayLike, **arguments: Any) -> tuple[Any, Any]:
         """Return value and gradient, sharing the products."""
         value, dW, db = self._run(self._call(W, arguments), gradient=True)
-        return _plain(value), dW if db is None else (dW, db)
+        return plain(value), dW if db is None else (dW, db)
 
     def hessian_vector_product(self, W: ArrayLike, V: ArrayLike, **arguments: Any) -> Array:
         """Return the derivative of the gradient by W along V, of the shape of W; a bias is held fixed.
@@ -106,7 +99,7 @@ class LandscapeFunction:
         Raises InputError for a landscape with joint cumulants.
         """
         call = self._call(W, arguments)
-        direction = _real("V", V)
+        direction = real_array("V", V)
         if direction.shape != call.W.shape:
             raise MomentsError(f"V has shape {direction.shape}; with this W it is {call.W.shape}")
         if self.program.cumulants:
@@ -184,7 +177,7 @@ class LandscapeFunction:
         return np.append(mean, 1.0) if self.meaning.has_bias else mean
 
     def _call(self, W: ArrayLike, arguments: Mapping[str, Any]) -> _Call:
-        weights = _real("W", W)
+        weights = real_array("W", W)
         if weights.ndim < 2:
             raise MomentsError(f"W has shape {weights.shape}; it is d1 x d0, or (..., d1, d0) for a batch")
         d1, d0 = weights.shape[-2:]
@@ -195,7 +188,7 @@ class LandscapeFunction:
         for name, letter in self._letter_of.items():
             given = left.pop(name, None)
             if given is not None:
-                matrices[letter] = _shaped(name, given, (d0, d0))
+                matrices[letter] = shaped(name, given, (d0, d0))
             elif letter in self.letters:
                 raise UnknownNameError(f"{self!r}: the argument {name} is missing")
         means = self._means(left, d0)
@@ -210,8 +203,8 @@ class LandscapeFunction:
             weights = weights.astype(dtype, copy=False)
         exact = dtype.kind == "O"
         if exact:
-            weights, bias = _high_precision(weights), None if bias is None else _high_precision(bias)
-            matrices, means = ({k: _high_precision(v) for k, v in given.items()} for given in (matrices, means))
+            weights, bias = high_precision(weights), None if bias is None else high_precision(bias)
+            matrices, means = ({k: high_precision(v) for k, v in given.items()} for given in (matrices, means))
         values = self._values(left)
         for unknown in left and sorted(set(left) - self._accepted - set(self._parameter_of) - {"params"}):
             raise UnknownNameError(f"{self!r}: there is no argument {unknown!r}")
@@ -221,7 +214,7 @@ class LandscapeFunction:
         bias = left.pop("b", None)
         if bias is None:
             raise UnknownNameError(f"{self!r}: the argument b, the bias, is missing")
-        bias = _real("b", bias)
+        bias = real_array("b", bias)
         if bias.shape == weights.shape[-2:-1]:
             bias = np.broadcast_to(bias, weights.shape[:-1])
         if bias.shape != weights.shape[:-1]:
@@ -243,7 +236,7 @@ class LandscapeFunction:
         for vector in self._may_have:
             given = left.pop(vector, None)
             if given is not None and self.meaning.has_mean:
-                means[vector] = _shaped(vector, np.ravel(given), (d0,))
+                means[vector] = shaped(vector, np.ravel(given), (d0,))
             elif given is not None and vector not in self._accepted:
                 raise UnknownNameError(f"{self!r}: this landscape has no {vector}; pass data=GaussianViews(mean=True)")
             elif vector in self._wanted:
@@ -301,41 +294,3 @@ class LandscapeFunction:
         if modules not in self._evaluators:
             self._evaluators[modules] = sp.lambdify([[d_1, *self.parameters]], coefficients, modules=modules, cse=True)
         return self._evaluators[modules]
-
-
-def _real(name: str, value: Any) -> Array:
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind == "c":
-            raise TypeError("complex")
-        if array.dtype.kind == "f" and array.dtype.itemsize >= 4:
-            return array
-        if array.dtype.kind == "O" and all(isinstance(x, (mpmath.mpf, int, float)) for x in array.flat):
-            return array
-        return array.astype(float)
-    except (TypeError, ValueError) as error:
-        shown = repr(value) if len(repr(value)) < 60 else f"{type(value).__name__} of length {len(value)}"
-        raise MomentsError(
-            f"{name}={shown} is not an array of real numbers; give one of numbers, rows of equal length"
-        ) from error
-
-
-def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    array = _real(name, value)
-    if array.shape != shape:
-        raise MomentsError(f"{name} has shape {array.shape}; with this W it is {shape}")
-    return array
-
-
-def _high_precision(array: Array) -> Array:
-    """Return an array of mpmath numbers."""
-    made = np.empty(array.shape, dtype=object)
-    made[...] = np.vectorize(mpmath.mpf, otypes=[object])(array)
-    return made
-
-
-def _plain(value: Any) -> Any:
-    if np.ndim(value) > 0:
-        return value
-    value = value.item() if isinstance(value, np.ndarray) else value
-    return value if isinstance(value, mpmath.mpf) else float(value)

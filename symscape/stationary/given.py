@@ -15,7 +15,7 @@ from symscape.algebra.words import IDENTITY
 from symscape.errors import InputError, MomentsError, UnknownNameError
 from symscape.losses.language import d_1
 from symscape.probability.moments import Moments, symmetric_matrix
-from symscape.programs.landscape_function import argument_name
+from symscape.programs.arguments import argument_name
 from symscape.stationary.word_form import MEAN, Features, WordForm
 
 Array = NDArray[np.floating[Any]]

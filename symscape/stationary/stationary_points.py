@@ -13,7 +13,7 @@ from symscape.algebra.words import IDENTITY
 from symscape.errors import InputError, UnknownNameError
 from symscape.landscape.landscape import Landscape
 from symscape.losses.language import d_1
-from symscape.programs.landscape_function import argument_name
+from symscape.programs.arguments import argument_name
 from symscape.spectrum.words import spectrum_of_words
 from symscape.stationary.aligned import AlignedForm
 from symscape.stationary.aligned_families import AlignedFamilies

@@ -25,7 +25,7 @@ from symscape.conditions.growth.mode_growth import Growth, NumericGrowth, logist
 from symscape.errors import InputError, UnknownNameError
 from symscape.landscape.landscape import Landscape
 from symscape.losses.language import d_1
-from symscape.programs.landscape_function import argument_name
+from symscape.programs.arguments import argument_name
 from symscape.stationary.given import Given, checked_outputs, given_moments, parameter_values
 from symscape.stationary.stationary_points import call_of, refuse_a_mean_without_place
 from symscape.stationary.word_form import MEAN, Features, OutputWords, WordForm, split_form
