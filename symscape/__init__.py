@@ -79,6 +79,8 @@ if TYPE_CHECKING:
     from symscape.stationary.points import StationaryPoints
     from symscape.stationary.quartic_theory import local_minima_are_global, second_variation
     from symscape.stationary.stationary_points import stationary_points
+    from symscape.verification.derivations import present
+    from symscape.verification.proof import Proof
 
 __version__ = "0.1.0"
 
@@ -90,6 +92,7 @@ _LATER = {
     "Moments": "symscape.probability.moments",
     "NoClosedForm": "symscape.spectrum.closed_form.minimiser",
     "NoSolution": "symscape.stationary.aligned_families",
+    "Proof": "symscape.verification.proof",
     "SpectrumLandscape": "symscape.spectrum.spectrum_landscape",
     "StationaryPoint": "symscape.stationary.point",
     "StationaryPoints": "symscape.stationary.points",
@@ -121,6 +124,7 @@ _LATER = {
     "mode_minimiser": "symscape.spectrum.closed_form.minimiser",
     "normalised_landscape": "symscape.spectrum.cosine.shell",
     "parse_loss": "symscape.losses.parser",
+    "present": "symscape.verification.derivations",
     "robustness": "symscape.conditions.imbalance.robustness",
     "rotation_minimised": "symscape.spectrum.equal_shares.minimum",
     "second_variation": "symscape.stationary.quartic_theory",
@@ -174,6 +178,7 @@ __all__ = [
     "NotAnalyticError",
     "OrderError",
     "P",
+    "Proof",
     "ScaleInvariantError",
     "Sigma",
     "SpectralContrastive",
@@ -228,6 +233,7 @@ __all__ = [
     "outputs",
     "parse_loss",
     "positive",
+    "present",
     "robustness",
     "rotation_minimised",
     "second_variation",

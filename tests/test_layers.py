@@ -29,6 +29,7 @@ LAYERS = (
     "data",
     "sampling",
     "__init__",
+    "verification",
     "cli",
 )
 HEAVY = ("typer", "rich", "matplotlib", "numpy", "scipy")
