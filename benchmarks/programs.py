@@ -150,7 +150,7 @@ def rows(quick: bool = False) -> list[list[str]]:
             problem.lambdified(),
         ]
         tasks += [problem.jitted()] if HAS_JAX else []
-        rounds, inner = (3, 1) if quick else ((41, 5) if d1 * d0 < 1e5 else (9, 1))
+        rounds, inner = (3, 5) if quick else ((41, 20) if d1 * d0 < 1e4 else (15, 5) if d1 * d0 < 1e5 else (7, 1))
         mine, hand, product, fast, lambdified, *jitted = interleaved(tasks, rounds, inner)
         (prepared,) = interleaved([partial(problem.function.canonical, A0=problem.A0, Sigma=problem.Sigma)], 1)
         peak = (problem.floats / mine) / (2 * d1 * d0 * d0 / product)
@@ -166,7 +166,7 @@ def rows(quick: bool = False) -> list[list[str]]:
                          hand, goal, hand / fast >= 4 if goal else None))  # fmt: skip
     grid = Grid(1000 if quick else POINTS)
     tasks = [grid.symscape, grid.by_hand, *([grid.vmapped()] if HAS_JAX else [])]
-    mine, hand, *vmapped = interleaved(tasks, 3 if quick else 101, inner=3)
+    mine, hand, *vmapped = interleaved(tasks, 3 if quick else 41, inner=20)
     what = f"grid of {grid.W.shape[0]:,} 2 x 2"
     lines.append(row(what, mine, "arrays of entries by hand", hand, "ratio >= 0.95", hand / mine >= 1 / 1.05))
     if vmapped:

@@ -30,11 +30,15 @@ from symscape.landscape.facts import Facts, facts
 from symscape.landscape.landscape import Assumption, Landscape, landscape
 from symscape.losses.barlow_twins import BarlowTwins
 from symscape.losses.catalogue import CATALOGUE
+from symscape.losses.collapsed_value import collapsed_value
 from symscape.losses.infonce import InfoNCE
 from symscape.losses.language import E, M, P, d_1, dot, output_sum, outputs, sqdist, sqnorm, total, weight_norm
 from symscape.losses.loss import Loss, WeightDecay, gamma_from_weight_decay
 from symscape.losses.ntxent import NTXent
+from symscape.losses.presets.preset import Preset
+from symscape.losses.presets.presets import preset, presets
 from symscape.losses.spectral_contrastive import SpectralContrastive
+from symscape.losses.stuck_at import stuck_at
 from symscape.losses.vicreg import VICReg
 from symscape.probability.data_models import CumulantViews, GaussianViews, MixtureViews
 from symscape.probability.views import View, anchor, negative, positive
@@ -60,9 +64,12 @@ if TYPE_CHECKING:
     from symscape.data.digits import load_digits
     from symscape.exports.module import export
     from symscape.losses.parser import parse_loss
+    from symscape.population.values import population_series, population_value
     from symscape.probability.moments import Moments
+    from symscape.sampling.check.check import check, check_on_digits
+    from symscape.sampling.check.result import Check
     from symscape.sampling.cumulants import FourthCumulants
-    from symscape.sampling.digits_check import check_on_digits
+    from symscape.sampling.sampled_loss import SampledLoss, sampled_loss
     from symscape.spectrum.closed_form.closed_form import closed_form
     from symscape.spectrum.closed_form.minimiser import NoClosedForm, mode_minimiser
     from symscape.spectrum.closed_form.truncation import truncation_table
@@ -86,6 +93,7 @@ __version__ = "0.1.0"
 
 # What needs NumPy is imported when it is first asked for.
 _LATER = {
+    "Check": "symscape.sampling.check.result",
     "Collapse": "symscape.conditions.collapsed",
     "Condition": "symscape.conditions.condition",
     "FourthCumulants": "symscape.sampling.cumulants",
@@ -93,12 +101,14 @@ _LATER = {
     "NoClosedForm": "symscape.spectrum.closed_form.minimiser",
     "NoSolution": "symscape.stationary.aligned_families",
     "Proof": "symscape.verification.proof",
+    "SampledLoss": "symscape.sampling.sampled_loss",
     "SpectrumLandscape": "symscape.spectrum.spectrum_landscape",
     "StationaryPoint": "symscape.stationary.point",
     "StationaryPoints": "symscape.stationary.points",
     "augmentation_strength": "symscape.conditions.margins",
     "bias_effect": "symscape.conditions.bias",
-    "check_on_digits": "symscape.sampling.digits_check",
+    "check": "symscape.sampling.check.check",
+    "check_on_digits": "symscape.sampling.check.check",
     "class_threshold": "symscape.conditions.imbalance.robustness",
     "closed_form": "symscape.spectrum.closed_form.closed_form",
     "collapse": "symscape.conditions.collapse",
@@ -124,7 +134,10 @@ _LATER = {
     "mode_minimiser": "symscape.spectrum.closed_form.minimiser",
     "normalised_landscape": "symscape.spectrum.cosine.shell",
     "parse_loss": "symscape.losses.parser",
+    "population_series": "symscape.population.values",
+    "population_value": "symscape.population.values",
     "present": "symscape.verification.derivations",
+    "sampled_loss": "symscape.sampling.sampled_loss",
     "robustness": "symscape.conditions.imbalance.robustness",
     "rotation_minimised": "symscape.spectrum.equal_shares.minimum",
     "second_variation": "symscape.stationary.quartic_theory",
@@ -155,6 +168,7 @@ __all__ = [
     "CATALOGUE",
     "Assumption",
     "BarlowTwins",
+    "Check",
     "Collapse",
     "Condition",
     "ConditionalExpectationError",
@@ -178,7 +192,9 @@ __all__ = [
     "NotAnalyticError",
     "OrderError",
     "P",
+    "Preset",
     "Proof",
+    "SampledLoss",
     "ScaleInvariantError",
     "Sigma",
     "SpectralContrastive",
@@ -196,11 +212,13 @@ __all__ = [
     "anchor",
     "augmentation_strength",
     "bias_effect",
+    "check",
     "check_on_digits",
     "class_threshold",
     "closed_form",
     "collapse",
     "collapse_helps",
+    "collapsed_value",
     "d_0",
     "d_1",
     "differs_at",
@@ -232,10 +250,15 @@ __all__ = [
     "output_sum",
     "outputs",
     "parse_loss",
+    "population_series",
+    "population_value",
     "positive",
     "present",
+    "preset",
+    "presets",
     "robustness",
     "rotation_minimised",
+    "sampled_loss",
     "second_variation",
     "shell_error_table",
     "shell_thresholds",
@@ -243,6 +266,7 @@ __all__ = [
     "sqdist",
     "sqnorm",
     "stationary_points",
+    "stuck_at",
     "survival_curve",
     "threshold",
     "total",

@@ -3,15 +3,28 @@
 Run by name, with jax and torch installed beside the tests: ``python -m pytest tests/backends_check.py``.
 """
 
-import jax
 import numpy as np
 import pytest
-import torch
 from export_cases import LANDSCAPES, SHAPES, arguments, load
 
 import symscape as ss
 
-jax.config.update("jax_enable_x64", True)
+
+@pytest.fixture
+def jax():
+    """JAX in float64."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    return jax
+
+
+@pytest.fixture
+def torch():
+    """PyTorch."""
+    import torch
+
+    return torch
 
 
 def as_numpy(parts):
@@ -26,7 +39,7 @@ def assert_close(found, expected):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", LANDSCAPES)
-def test_jax(name, shape, tmp_path):
+def test_jax(name, shape, tmp_path, jax):
     land = LANDSCAPES[name]()
     module = load(ss.export(land, tmp_path / "exported_jax.py", backend="jax"))
     W, given = arguments(land, shape)
@@ -42,7 +55,7 @@ def test_jax(name, shape, tmp_path):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("name", LANDSCAPES)
-def test_torch(name, shape, tmp_path):
+def test_torch(name, shape, tmp_path, torch):
     land = LANDSCAPES[name]()
     module = load(ss.export(land, tmp_path / "exported_torch.py", backend="torch"))
     W, given = arguments(land, shape)
@@ -57,7 +70,7 @@ def test_torch(name, shape, tmp_path):
     assert_close(weights.grad.numpy(), np.asarray(slope[0] if isinstance(slope, tuple) else slope))
 
 
-def test_a_parameter_can_be_differentiated_too(tmp_path):
+def test_a_parameter_can_be_differentiated_too(tmp_path, jax, torch):
     """The temperature as a tensor, or as an argument of jax.grad."""
     land = LANDSCAPES["infonce, tau"]()
     W, given = arguments(land, (2, 3))

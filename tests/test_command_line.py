@@ -157,15 +157,15 @@ def test_an_empty_file_is_told(monkeypatch, capsys, tmp_path):
 
 def in_a_process(*words, prepare=""):
     """Run the command in a process of its own."""
-    code = f"import sys\nfrom symscape.cli import app\n{prepare}\nsys.argv = ['symscape', *{list(words)}]\napp.main()"
+    code = f"import sys\nfrom symscape.cli import app, derive\n{prepare}\nsys.argv = ['symscape', *{list(words)}]\napp.main()"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_a_failed_check_ends_with_status_1():
     """Exit status 1 when the landscape does not agree with the sampled loss: here one of another loss is planted."""
     planted = (
-        "from symscape import InfoNCE, landscape\nright = app.check_on_digits\n"
-        "app.check_on_digits = lambda loss, **k: right(loss, land=landscape(InfoNCE(tau=2)), draws=12, **k)"
+        "from symscape import InfoNCE, landscape\nright = derive.check_on_digits\n"
+        "derive.check_on_digits = lambda loss, **k: right(loss, land=landscape(InfoNCE(tau=2)), **k)"
     )
     failed = in_a_process("derive", "infonce", prepare=planted)
     assert failed.returncode == 1 and "does NOT agree" in failed.stdout
@@ -174,7 +174,7 @@ def test_a_failed_check_ends_with_status_1():
 
 def test_an_interruption_ends_with_status_130():
     """Ctrl-C during the check says so in one line, without a traceback."""
-    planted = "def stop(*a, **k): raise KeyboardInterrupt\napp.check_on_digits = stop"
+    planted = "def stop(*a, **k): raise KeyboardInterrupt\nderive.check_on_digits = stop"
     stopped = in_a_process("derive", "spectral", prepare=planted)
     assert stopped.returncode == 130 and stopped.stderr.strip() == "symscape: interrupted"
 
@@ -268,3 +268,43 @@ def test_derive_prints_stationary_points_and_thresholds(monkeypatch, capsys):
     assert "p_i = 2*b_i/3" in out and "mode k < d_1 survives where gamma < lambda_k" in out
     _, out, _ = run(monkeypatch, capsys, "derive", "vicreg", "--symbolic", "--no-check")
     assert "at the kink" in out and "outputs count apart" in out
+
+
+def test_export_writes_a_module(monkeypatch, capsys, tmp_path):
+    """`symscape export` writes what `export` does, for presets and expressions too."""
+    file = tmp_path / "landscape.py"
+    status, out, _ = run(monkeypatch, capsys, "export", "infonce", "-o", str(file), "--set", "tau=0.5")
+    assert status == 0 and "landscape.py: -2 Tr M + 3 Tr P²" in out
+    namespace = {}
+    exec(compile(file.read_text(), str(file), "exec"), namespace)
+    assert namespace["value"]([[1.0, 0.0]], A0=np.eye(2), Sigma=np.eye(2)) == 1.0
+    for words in (["lightly/vicreg"], ["E(sqdist(x, xp))", "--backend", "torch"], ["ntxent", "--symbolic", "--bias"]):
+        assert run(monkeypatch, capsys, "export", *words, "-o", str(file))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["infonce"], "Missing option '--output'"),
+        (["infonce", "-o", "a.txt"], "ends with .py"),
+        (["infonce", "-o", "a.py", "--backend", "cobol"], "unknown backend 'cobol'; known: numpy, jax, torch"),
+        (["infonc", "-o", "a.py"], "did you mean 'infonce'"),
+        (["ntxent", "-o", "a.py"], "scale-invariant"),
+        (["infonce", "-o", "a.py", "--data", "cumulants"], "joint cumulants"),
+    ],
+)
+def test_bad_exports_are_told_in_one_line(monkeypatch, capsys, tmp_path, words, message):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run(monkeypatch, capsys, "export", *words)
+    assert status == 2 and message in err and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_verify_proves_and_catches(monkeypatch, capsys):
+    """One derivation proved, with planted errors caught, by its result or its own name; unknown names are told."""
+    status, out, _ = run(monkeypatch, capsys, "verify", "T1.infonce")
+    assert status == 0 and "1 derivations" in out and "all hold" in out
+    status, out, _ = run(monkeypatch, capsys, "verify", "t1.infonce", "--tamper")
+    assert status == 0 and "T1 caught" in out and "NOT" not in out
+    status, _, err = run(monkeypatch, capsys, "verify", "T99")
+    assert status == 2 and "there is no derivation 't99'" in err

@@ -199,6 +199,50 @@ def test_arguments_are_left_alone_and_results_are_new():
         assert np.array_equal(copies[0], first[0]) and np.array_equal(copies[1], first[1])
 
 
+def test_a_call_like_the_one_before_is_still_read_rightly():
+    """A loop of equal calls takes a short way; whatever differs from the call before must count, whatever is wrong be told."""
+    tau = sp.Symbol("tau", positive=True)
+    one_sided = ss.View("s", of=ss.anchor, moment="C")
+    loss = ss.InfoNCE(tau=tau) + ss.Loss(ss.E(ss.dot(ss.anchor, ss.positive) * ss.sqnorm(one_sided)), "more")
+    f, fresh = (ss.landscape(loss).numpy() for _ in range(2))
+    rng = np.random.default_rng(0)
+    A0, Sigma, C = (m @ m.T for m in rng.normal(size=(3, 3, 3)))
+    calls = [
+        (rng.normal(size=shape), {"A0": a, "Sigma": s, "C": c, "tau": t})
+        for shape in ((2, 3), (2, 3), (4, 3), (5, 2, 3))
+        for a, s, c, t in (
+            (A0, Sigma, C, 0.5),
+            (Sigma, A0, C, 0.5),
+            (A0, Sigma, C, 0.7),
+            (A0, Sigma, A0, 0.7),
+            (A0, Sigma, A0, 1),
+        )
+    ]
+    for W, numbers in calls:
+        expected = (fresh(W, **numbers), ss.landscape(loss).numpy().gradient(W, **numbers))
+        for _ in range(2):
+            found = f.value_and_gradient(W, **numbers)
+            assert_same(found[0], expected[0])
+            assert_same(found[1], expected[1])
+    W, numbers = calls[0]
+    f.value_and_gradient(W, **numbers)
+    for change, message in (
+        ({"A0": np.eye(2)}, "A0 has shape"),
+        ({"tau": "x"}, "not a number"),
+        ({"sigma": 1.0}, "no argument 'sigma'"),
+    ):
+        with pytest.raises((InputError, MomentsError, UnknownNameError), match=message):
+            f.value_and_gradient(W, **(numbers | change))
+    with pytest.raises(UnknownNameError, match="Sigma is missing"):
+        f.value_and_gradient(W, **{k: v for k, v in numbers.items() if k != "Sigma"} | {"other": 1.0})
+    assert (
+        f.value_and_gradient(W.astype("f4"), **{k: v if k == "tau" else v.astype("f4") for k, v in numbers.items()})[
+            1
+        ].dtype
+        == "f4"
+    )
+
+
 def test_grids_may_be_computed_in_several_threads():
     """Buffers that are kept belong to a thread."""
     f = ss.landscape(ss.InfoNCE()).numpy()

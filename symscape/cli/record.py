@@ -13,7 +13,8 @@ from symscape.landscape.facts import facts
 from symscape.landscape.landscape import Landscape
 from symscape.losses.catalogue import parameter_defaults
 from symscape.losses.loss import CatalogueLoss
-from symscape.sampling.check_result import DigitsCheck
+from symscape.losses.presets.preset import Recipe
+from symscape.sampling.check.result import Check
 from symscape.typesetting.text import polynomial_text
 
 
@@ -28,7 +29,21 @@ def loss_record(loss: type[CatalogueLoss]) -> dict[str, Any]:
     }
 
 
-def landscape_record(land: Landscape, checked: DigitsCheck | None) -> dict[str, Any]:
+def preset_record(recipe: Recipe) -> dict[str, Any]:
+    """Return name, constants and notes of a preset."""
+    made = recipe.make({})
+    return {
+        "name": made.name,
+        "library": made.library,
+        "version": made.version or None,
+        "parameters": {k: None if v is None else str(v) for k, v in recipe.defaults.items()},
+        "weight_decay": made.weight_decay,
+        "gamma": None if made.gamma is None else str(made.gamma),
+        "notes": list(made.notes),
+    }
+
+
+def landscape_record(land: Landscape, checked: Check | None) -> dict[str, Any]:
     """Return a landscape with its terms, its Hessian, its assumptions and its check."""
     terms, meaning = land.display
     return {
@@ -50,7 +65,7 @@ def landscape_record(land: Landscape, checked: DigitsCheck | None) -> dict[str, 
         "hessian": _hessian_record(land),
         "assumptions": [{"statement": a.statement, "degrees": list(a.degrees)} for a in land.assumptions],
         "steps": [{"rule": s.rule, "left": s.left, "right": s.right} for s in land.steps],
-        "check": None if checked is None else _check_record(checked),
+        "check": None if checked is None else checked.record,
     }
 
 
@@ -79,24 +94,6 @@ def _hessian_record(land: Landscape) -> dict[str, Any]:
         return {"B": None, "coefficients": {}, "says": [str(error)]}
     keys = {key if isinstance(key, str) else " ".join(key): str(c) for key, c in hessian.coefficients.items()}
     return {"B": sp.sstr(hessian.B), "coefficients": keys, "says": hessian.sentences()}
-
-
-def _check_record(checked: DigitsCheck) -> dict[str, Any]:
-    rows = [
-        {**asdict(row), "deviation": row.deviation, "relative_error": row.relative_error, "verdict": row.verdict}
-        for row in checked.rows
-    ]
-    return {
-        "data": "UCI handwritten digits, 1797 x 64",
-        "noise": checked.noise,
-        "d1": checked.d1,
-        "draws": checked.draws,
-        "rows": rows,
-        "agrees": checked.agrees,
-        "conclusive": checked.conclusive,
-        "good_up_to_trace_P": checked.good_up_to,
-        "says": checked.sentence(),
-    }
 
 
 def _finite(values: dict[str, Any]) -> dict[str, Any]:

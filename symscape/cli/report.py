@@ -18,7 +18,9 @@ from symscape.landscape.facts import Facts, facts
 from symscape.landscape.landscape import Landscape
 from symscape.losses.catalogue import parameter_defaults
 from symscape.losses.loss import CatalogueLoss, Loss
-from symscape.sampling.check_result import DigitsCheck
+from symscape.losses.presets.preset import Preset, Recipe
+from symscape.sampling.check.result import Check
+from symscape.verification.derivations import Outcome
 
 
 def _console(stderr: bool = False) -> Console:
@@ -56,6 +58,25 @@ def print_losses(losses: Iterable[type[CatalogueLoss]]) -> None:
     console.print("Facts are for the defaults shown. Derive one: symscape derive infonce", soft_wrap=True)
 
 
+def print_presets(recipes: Iterable[Recipe]) -> None:
+    """Print the presets as a table, and their notes, each once."""
+    table = Table(title="Presets: losses as released libraries code them", title_justify="left")
+    for heading in ("preset", "parameters", "notes"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "preset")
+    numbers: dict[str, int] = {}
+    for recipe in recipes:
+        made = recipe.make({})
+        places = [str(numbers.setdefault(note, len(numbers) + 1)) for note in made.notes]
+        parameters = ", ".join(f"{k.rstrip('_')}={v}" for k, v in recipe.defaults.items()) or "none"
+        table.add_row(recipe.name, parameters, " ".join(places))
+    console = _console()
+    console.print(table)
+    for note, number in numbers.items():
+        for line in textwrap.wrap(f"{number:2d} {note}", 120, subsequent_indent="   "):
+            _line(console, line, indent=0)
+    console.print("Derive one: symscape derive lightly/vicreg", soft_wrap=True)
+
+
 def _heading(console: Console, text: str) -> None:
     console.print()
     console.print(Text(text, style="bold"), soft_wrap=True)
@@ -86,8 +107,10 @@ def print_derivation(land: Landscape, geometry: Sequence[str] = ()) -> None:
     console.print(Text(f"{land.loss!r}", style="bold"), soft_wrap=True)
     for text in _legend(land):
         _line(console, text)
-    if isinstance(land.loss, CatalogueLoss):
+    if isinstance(land.loss, (CatalogueLoss, Preset)):
         _line(console, fact_words(facts(land.loss)))
+    for note in land.loss.notes if isinstance(land.loss, Preset) else ():
+        _line(console, note)
     _heading(console, "Derivation" + (" (its steps to order 4)" if land.order > 4 else ""))
     for step in land.steps:
         _line(console, f"({step.number}) {step.rule}")
@@ -146,25 +169,87 @@ def print_collapse(found: Collapse, source: str) -> None:
 
 
 @contextmanager
-def progress(wanted: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Yield a callback that shows progress on standard error; None when that is no terminal. Cleans up when interrupted."""
-    if not (wanted and _console(stderr=True).is_terminal):
+def _bar(words: str, total: int | None) -> Iterator[Callable[[int, int | None], None] | None]:
+    """Yield what moves a bar on standard error to (done, all); None when that is no terminal. Cleans up when interrupted."""
+    if not _console(stderr=True).is_terminal:
         yield None
         return
-    bar = Progress(
-        TextColumn("checking on digits"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=_console(stderr=True),
-        transient=True,
-    )
-    task = bar.add_task("draws", total=None)
-
-    with bar:
+    columns = TextColumn(words), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
+        task = bar.add_task(words, total=total)
         yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
-def print_check(checked: DigitsCheck | None, why_not: str, loss: Loss | None, symbols: bool) -> None:
+@contextmanager
+def progress(wanted: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Yield a callback that shows the progress of a check; None when it is not wanted, or standard error is no terminal."""
+    if not wanted:
+        yield None
+        return
+    with _bar("checking on digits", None) as move:
+        yield move
+
+
+@contextmanager
+def counting(total: int, words: str) -> Iterator[Callable[[], None]]:
+    """Yield what counts one more of a number of things done."""
+    done = 0
+    with _bar(words, total) as move:
+
+        def advance() -> None:
+            nonlocal done
+            done += 1
+            if move is not None:
+                move(done, total)
+
+        yield advance
+
+
+def print_outcomes(outcomes: Sequence[Outcome], tampered: bool) -> None:
+    """Print what came of derivations as a table of claims; with planted errors, which were caught."""
+    console = _console()
+    if tampered:
+        _print_caught(console, outcomes)
+        return
+    table = Table(title="Derivations", title_justify="left")
+    for heading in ("", "claim", "proof", "figure", "time"):
+        table.add_column(heading, overflow="fold")
+    for outcome in outcomes:
+        derivation = outcome.derivation
+        verdict = "holds" if outcome.good else "FAILS"
+        table.add_row(
+            Text(derivation.identifier, style="bold"), Text(derivation.claim, style="bold"), verdict, "",
+            f"{outcome.seconds:.1f} s",
+        )  # fmt: skip
+        for v in outcome.verdicts:
+            mark = "" if v.holds else "FAILS: "
+            table.add_row(f"  ({v.number})", Text(v.says), v.kind.value, Text(mark + v.figure), "")
+        if outcome.error:
+            table.add_row("", Text(outcome.error), "FAILS", "", "")
+        table.add_section()
+    console.print(table)
+    claims = sum(len(o.verdicts) for o in outcomes)
+    bad = [o.derivation.identifier for o in outcomes if not o.good]
+    words = f"{len(outcomes)} derivations, {claims} claims: " + ("all hold" if not bad else f"{', '.join(bad)} FAIL")
+    console.print(words, soft_wrap=True)
+
+
+def _print_caught(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Print for every claim, and for every result, whether its planted error was caught."""
+    by_result: dict[str, bool] = {}
+    for outcome in outcomes:
+        derivation = outcome.derivation
+        by_result[derivation.result] = by_result.get(derivation.result, True) and outcome.good
+        for v in outcome.verdicts:
+            words = "NOT CAUGHT" if v.holds else "caught"
+            console.print(Text(f"{derivation.identifier} ({v.number}) {words}: {v.statement}"), soft_wrap=True)
+        if outcome.error:
+            console.print(Text(f"{derivation.identifier} stopped: {outcome.error}"), soft_wrap=True)
+    for result, caught in by_result.items():
+        console.print(f"{result} {'caught' if caught else 'NOT CAUGHT'}")
+
+
+def print_check(checked: Check | None, why_not: str, loss: Loss | None, symbols: bool) -> None:
     """Print the check on digits as a table, and what it says; ``symbols``: the derived loss has some."""
     console = _console()
     if checked is None:
@@ -174,27 +259,5 @@ def print_check(checked: DigitsCheck | None, why_not: str, loss: Loss | None, sy
     _heading(
         console, f"Check on the handwritten digits: {loss!r}" + (", numbers in place of symbols" if symbols else "")
     )
-    _line(
-        console,
-        f"two noisy views (noise {checked.noise}) of 1797 x 64 pixels, W a random {checked.d1} x 64 matrix, "
-        f"{checked.draws} draws; changes of the loss from W = 0",
-    )
-    with_cumulants = any(row.cumulant is not None for row in checked.rows)
-    headings = ["Tr P", "sampled", "± s.e.", f"order {checked.order}", "dev."]
-    headings += ["with κ", "dev."] if with_cumulants else []
-    rows = [[*headings, "rel. error", "verdict"]]
-    for row in checked.rows:
-        cells = [f"{row.trace_P:.3g}", f"{row.sampled:.6g}", f"{row.standard_error:.1e}", f"{row.gaussian:.6g}"]
-        cells.append(f"{row.deviation:+.1f}")
-        if with_cumulants:
-            cells += ["", ""] if row.cumulant is None else [f"{row.cumulant:.6g}", f"{row.cumulant_deviation:+.1f}"]
-        rows.append([*cells, f"{100 * row.relative_error:.2g} %", row.verdict])
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    for cells in rows:
-        _line(console, "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
-    _line(
-        console,
-        "dev.: sampled less landscape, in standard errors."
-        + (" κ: the joint fourth cumulants of the digits, which Gaussian views lack." if with_cumulants else ""),
-    )
-    _line(console, checked.sentence())
+    for line in checked.lines():
+        _line(console, line)

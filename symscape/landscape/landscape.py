@@ -19,6 +19,7 @@ from symscape.landscape.expansion import Expansion, check_order
 from symscape.landscape.hessian import OriginHessian
 from symscape.losses.loss import Loss
 from symscape.probability.data_models import CumulantViews, DataModel, GaussianViews
+from symscape.probability.views import CROSS_MOMENT, SECOND_MOMENT
 from symscape.typesetting.latex import LatexWriter, visible_width
 from symscape.typesetting.symbols import Meaning, is_mean
 from symscape.typesetting.sympy_form import sympy_form
@@ -279,6 +280,7 @@ class Landscape:
             {"kappa"} if self.data.cumulants else set()
         )
         for component in self.data.components(self.bias):
+            accepted |= {argument_name(component.letter(moment)) for moment in (SECOND_MOMENT, CROSS_MOMENT)}
             accepted |= {argument_name(component.letter(view.moment)) for view in self.loss.views}
             accepted |= {argument_name(component.letter(view.cross)) for view in self.loss.views}
             accepted |= {str(symbol) for symbol in component.weight.free_symbols}

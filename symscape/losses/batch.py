@@ -36,7 +36,8 @@ class CrossEntropy(BatchForm):
     A; "both-views": each of the 2N rows of [A; B] against all others, its positive being the other view of its datum.
     ``positive``: whether the positive is a candidate. ``epsilon``: rows are divided by sqrt(|z|^2 + epsilon) in place of
     max(|z|, 1e-12), for "cosine". ``per_candidate``: the log of a mean, so that equal representations give 0.
-    ``negatives``: how many negatives an anchor has ("one-way" only), oo for all that the batch holds.
+    ``negatives``: how many negatives an anchor has ("one-way" only), oo for all that the batch holds; n of them are b_{i+1} to
+    b_{i+n}, then b_{i+n+1} to b_{i+2n}, ... modulo N, and an anchor's loss is the mean over these windows.
     """
 
     similarity: str
@@ -52,10 +53,12 @@ class CrossEntropy(BatchForm):
 class Spectral(BatchForm):
     """-(2/N) sum a_i.b_i + sum_{i != j} (a_i.b_j)^2 / (N(N-1)), divided by ``mu``, rows clipped to length sqrt(mu).
 
-    ``mu`` oo: neither clipped nor divided.
+    ``mu`` oo: neither clipped nor divided. ``distinct=False``: the mean over all N^2 pairs (i, j), which is a function of the
+    second moments alone, and biased by (E (a.b)^2 - that mean) / N.
     """
 
     mu: sp.Expr = sp.oo
+    distinct: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,15 @@ class PairwiseSigmoid(BatchForm):
 
 @dataclass(frozen=True)
 class MeanCosine(BatchForm):
-    """``offset`` + ``slope`` * mean of a^_i.b^_i; after whitening each view by Cholesky of its covariance, if ``whitened``."""
+    """``offset`` + ``slope`` * mean of a^_i.b^_i; after whitening each view, if ``whitened``.
+
+    Whitening: z -> L^{-1} (z - mean), L the Cholesky factor of (1 - epsilon) Cov1 + epsilon 1.
+    """
 
     offset: sp.Expr
     slope: sp.Expr
     whitened: bool = False
+    epsilon: sp.Expr = sp.S.Zero
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,23 @@ class Transformation(BatchForm):
     offset: sp.Expr
     rho: sp.Expr
     beta: sp.Expr
+
+
+@dataclass(frozen=True)
+class FirstOutputs(BatchForm):
+    """Another form, computed on the first ``count`` coordinates of the rows; oo: on all of them."""
+
+    form: BatchForm
+    count: sp.Expr
+
+    @property
+    def free_symbols(self) -> set[sp.Symbol]:
+        """The symbols of the form, and of the count."""
+        return super().free_symbols | self.form.free_symbols
+
+    def xreplace(self, values: dict[sp.Symbol, Any]) -> Self:
+        """Return the form with values for symbols, inside too."""
+        return replace(super().xreplace(values), form=self.form.xreplace(values))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from symscape.algebra.atoms import exact
 from symscape.errors import InputError, UnboundViewError
 from symscape.losses.batch import BatchForm, BatchSum, Decay, Expression
 from symscape.losses.language import Node, free_outputs, free_views, weight_norm
+from symscape.losses.unexpressed import Unexpressed
 from symscape.probability.views import View
 
 #: Names that a compiled landscape takes as arguments, which no parameter may have.
@@ -55,12 +56,18 @@ class Loss:
                 f"Loss({expr}): the name {taken[0]} of a symbol is taken by a matrix or argument; choose another"
             )
         self._expr = expr
+        self._unexpressed = tuple(sorted(expr.atoms(Unexpressed), key=str))
         self._name = str(name)
         self._batch = ((sp.S.One, Expression(expr)),) if batch is None else batch
 
     @property
     def expr(self) -> sp.Expr:
-        """The loss as a SymPy expression."""
+        """The loss as a SymPy expression. Raises InputError where only code can say the loss (W-MSE), and why."""
+        for term in self._unexpressed:
+            raise InputError(
+                f"{self.name}: {term} has no expression in the language of losses, and so no landscape: {term.reason}. "
+                "It has a value on a batch: sampled_loss(loss, z_a, z_b)"
+            )
         return self._expr
 
     @property

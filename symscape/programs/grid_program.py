@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ MOST_ENTRIES, FEWEST_POINTS, MOST_OPERATIONS = 16, 64, 2000
 
 def suits_grid(W: Array) -> bool:
     """Whether these are many points of small W, of a float type."""
-    points = int(np.prod(W.shape[:-2]))
+    points = prod(W.shape[:-2])
     return points >= FEWEST_POINTS and 0 < W.shape[-1] * W.shape[-2] <= MOST_ENTRIES and W.dtype.kind == "f"
 
 
@@ -64,14 +65,15 @@ class GridProgram:
             part = slice(low, low + size)
             held = [np.ascontiguousarray(e[part]) for e in entries]
             here = min(size, points - low)
-            self._body(held, numbers, list(buffers[:, :here]), [row[part] for row in flat])
+            self._body(held, numbers, [buffer[:here] for buffer in buffers], [row[part] for row in flat])
         return [self._shaped(result, kind) for result, kind in zip(made, self._kinds, strict=True)]
 
-    def _kept_buffers(self, size: int, dtype: np.dtype) -> Array:
+    def _kept_buffers(self, size: int, dtype: np.dtype) -> list[Array]:
         """Return buffers that are kept from call to call, one set a thread: fresh memory would cost as much as the sums."""
-        kept: Array | None = getattr(self._local, "buffers", None)
-        if kept is None or kept.shape[1] < size or kept.dtype != dtype:
-            kept = self._local.buffers = np.empty((self._writer.registers, size), dtype)
+        kept: list[Array] | None = getattr(self._local, "buffers", None)
+        if kept is None or (kept and (len(kept[0]) < size or kept[0].dtype != dtype)):
+            # One array each: rows of one array, a multiple of 4096 bytes apart, would share the same lines of the cache.
+            kept = self._local.buffers = [np.empty(size, dtype) for _ in range(self._writer.registers)]
         return kept
 
     @staticmethod
@@ -80,140 +82,126 @@ class GridProgram:
             return None
         if kind == "scalar":
             return result[0, 0]
-        return np.moveaxis(result[:, 0] if kind == "vector" else result, -1, 0)
+        return result[:, 0].T if kind == "vector" else result.transpose(2, 0, 1)
 
 
 class _CellWriter:
-    """Writes cells as array operations with ``out=``, and counts the buffers that they need."""
+    """Writes cells as array operations with ``out=``, and counts the buffers that they need.
+
+    Sums are added up term by term as the terms are made, so that few buffers are held at a time.
+    """
 
     def __init__(self, outputs: Sequence[Cell]):
-        self._outputs = outputs
         self.lines: list[str] = []
         self.entries: list[tuple[str, int, int]] = []
         self.registers = 0
+        self._count = len(outputs)
         self._numbers: dict[Cell, str] = {}
         self._place: dict[Cell, str] = {}
         self._free: list[str] = []
-        order = _in_order(outputs)
         self._left: dict[Cell, int] = {}
-        for cell in order:
+        for cell in _reached(outputs):
             for used in cell.args:
                 self._left[used] = self._left.get(used, 0) + 1
-        places: dict[Cell, list[str]] = {}
+        self._results: dict[Cell, list[str]] = {}
         for k, cell in enumerate(outputs):
-            places.setdefault(cell, []).append(f"o{k}")
-        for cell in order:
-            self._emit(cell, places.get(cell, []))
+            self._results.setdefault(cell, []).append(f"o{k}")
+        for cell in self._results:
+            self._emit(cell)
 
     def source(self, names: Sequence[str]) -> str:
         """Return the source of ``numbers``, what a call computes once, and of ``body``, what it does at every point."""
-        numbers = [f"{source}," for source in (c.data for c in self._numbers)]
-        unpack = []
-        for stem, count in (
-            ("e", len(self.entries)),
-            ("n", len(self._numbers)),
-            ("r", self.registers),
-            ("o", len(self._outputs)),
-        ):
-            if count:
-                unpack.append(f"{', '.join(f'{stem}{k}' for k in range(count))}, = {stem}")
+        counts = {"e": len(self.entries), "n": len(self._numbers), "r": self.registers, "o": self._count}
+        unpack = [f"{''.join(f'{stem}{k}, ' for k in range(n))}= {stem}" for stem, n in counts.items() if n]
         return "\n".join(
             [
                 f"def numbers({', '.join(names)}):",
-                f"    return ({' '.join(numbers)})",
+                f"    return ({' '.join(f'{cell.data},' for cell in self._numbers)})",
                 "def body(e, n, r, o):",
                 *(f"    {line}" for line in (*unpack, *self.lines, "return None")),
             ]
         )
 
     def _number(self, cell: Cell) -> str:
-        if cell not in self._numbers:
-            self._numbers[cell] = f"n{len(self._numbers)}"
-        return self._numbers[cell]
+        return self._numbers.setdefault(cell, f"n{len(self._numbers)}")
 
-    def _register(self) -> str:
-        if self._free:
-            return self._free.pop()
+    def _target(self, cell: Cell) -> str:
+        """Return where a cell goes: an output, or a buffer that is free."""
+        if cell in self._results:
+            return self._results[cell][0]
+        return self._free.pop() if self._free else self._fresh()
+
+    def _release(self, *cells: Cell) -> None:
+        for cell in cells:
+            self._left[cell] -= 1
+            if self._left[cell] == 0 and self._place[cell].startswith("r"):
+                self._free.append(self._place[cell])
+
+    def _emit(self, cell: Cell) -> None:
+        if cell in self._place:
+            return
+        if cell.constant:
+            self.lines += [f"{out}[...] = {self._number(cell)}" for out in self._results[cell]]
+            return
+        if cell.op == "entry":
+            place = f"e{len(self.entries)}"
+            self.entries.append(cell.data)
+            self.lines += [f"{out}[...] = {place}" for out in self._results.get(cell, [])]
+        else:
+            place = self._emit_product(cell) if cell.op == "product" else self._emit_sum(cell)
+            self.lines += [f"{out}[...] = {place}" for out in self._results.get(cell, [])[1:]]
+        self._place[cell] = place
+
+    def _emit_product(self, cell: Cell) -> str:
+        a, b = cell.args
+        self._emit(a)
+        self._emit(b)
+        self._release(a, b)
+        target = self._target(cell)
+        self.lines.append(f"np.multiply({self._place[a]}, {self._place[b]}, out={target})")
+        return target
+
+    def _emit_sum(self, cell: Cell) -> str:
+        pairs = sorted(zip(cell.data, cell.args, strict=True), key=lambda p: (p[1].constant, p[0].data != "1"))
+        (weight, first), *rest = pairs
+        self._emit(first)
+        so_far, target, waiting = self._place[first], "", [first]
+        if weight.data != "1" or not rest:
+            self._release(*waiting)
+            target, waiting = self._target(cell), []
+            self.lines.append(f"np.multiply({so_far}, {self._number(weight)}, out={target})")
+            so_far = target
+        for weight, x in rest:
+            if x.constant:
+                term, used = self._number(weight), []
+            else:
+                self._emit(x)
+                term, used = self._place[x], [x]
+                if weight.data not in ("1", "-1"):
+                    self._release(x)
+                    scaled = self._free.pop() if self._free else self._fresh()
+                    self.lines.append(f"np.multiply({term}, {self._number(weight)}, out={scaled})")
+                    term, used = scaled, []
+                    self._free.append(scaled)
+            # Whatever has its last use in this line may hold its result.
+            self._release(*waiting, *used)
+            verb = "subtract" if weight.data == "-1" and not x.constant else "add"
+            target, waiting = target or self._target(cell), []
+            self.lines.append(f"np.{verb}({so_far}, {term}, out={target})")
+            so_far = target
+        return target
+
+    def _fresh(self) -> str:
         self.registers += 1
         return f"r{self.registers - 1}"
 
-    def _release(self, cells: Sequence[Cell]) -> None:
-        for cell in cells:
-            self._left[cell] -= 1
-            if self._left[cell] == 0 and self._place.get(cell, "").startswith("r"):
-                self._free.append(self._place[cell])
 
-    def _emit(self, cell: Cell, results: list[str]) -> None:
-        if cell.constant:
-            for out in results:
-                self.lines.append(f"{out}[...] = {self._number(cell)}")
-            return
-        if cell.op == "entry":
-            self._place[cell] = f"e{len(self.entries)}"
-            self.entries.append(cell.data)
-            for out in results:
-                self.lines.append(f"{out}[...] = {self._place[cell]}")
-            return
-        if cell.op == "product":
-            a, b = (self._place[x] for x in cell.args)
-            self._release(cell.args)
-            target = results[0] if results else self._register()
-            self.lines.append(f"np.multiply({a}, {b}, out={target})")
-        else:
-            target = self._emit_sum(cell, results)
-        self._place[cell] = target
-        for out in results[1:]:
-            self.lines.append(f"{out}[...] = {target}")
-
-    def _emit_sum(self, cell: Cell, results: list[str]) -> str:
-        pairs = sorted(zip(cell.data, cell.args, strict=True), key=lambda p: p[0].data != "1")
-        varying = [(w, x) for w, x in pairs if not x.constant]
-        constant = [w for w, x in pairs if x.constant]
-        target = ""
-        weight, x = varying[0]
-        so_far = self._place[x]
-        if weight.data != "1" or len(varying) + len(constant) == 1:
-            self._release([x])
-            target = results[0] if results else self._register()
-            self.lines.append(f"np.multiply({so_far}, {self._number(weight)}, out={target})")
-            so_far = target
-            held: list[Cell] = []
-        else:
-            held = [x]
-        for weight, x in varying[1:]:
-            term = self._place[x]
-            if weight.data not in ("1", "-1"):
-                scaled = self._register()
-                self.lines.append(f"np.multiply({term}, {self._number(weight)}, out={scaled})")
-                term = scaled
-            else:
-                scaled = ""
-            if not target:
-                target = results[0] if results else self._register()
-            verb = "subtract" if weight.data == "-1" else "add"
-            self.lines.append(f"np.{verb}({so_far}, {term}, out={target})")
-            so_far = target
-            self._release([x])
-            if scaled:
-                self._free.append(scaled)
-        for weight in constant:
-            if not target:
-                target = results[0] if results else self._register()
-            self.lines.append(f"np.add({so_far}, {self._number(weight)}, out={target})")
-            so_far = target
-        self._release(held)
-        return target
-
-
-def _in_order(outputs: Sequence[Cell]) -> list[Cell]:
+def _reached(outputs: Sequence[Cell]) -> list[Cell]:
     seen: dict[Cell, None] = {}
-
-    def visit(cell: Cell) -> None:
+    waiting = list(outputs)
+    while waiting:
+        cell = waiting.pop()
         if cell not in seen:
-            for operand in cell.args:
-                visit(operand)
             seen[cell] = None
-
-    for output in outputs:
-        visit(output)
+            waiting += cell.args
     return list(seen)

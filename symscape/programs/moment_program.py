@@ -9,6 +9,7 @@ single W and one for batches; grids of small W have their own (see `grid_program
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -137,6 +138,14 @@ class MomentProgram:
     def _inputs(self, matrices: Mapping[str, Array], means: Mapping[str, Array]) -> tuple[Any, ...]:
         return (*map(matrices.get, self.letters), *map(means.get, self.vectors))
 
+    @cached_property
+    def _has_gradient(self) -> bool:
+        return all(node is not None for node in self.results(GRADIENT, _NONE, False)[:2])
+
+    def single(self, W: Array) -> Callable[..., Any] | None:
+        """Return the value and gradient of one W, (W, inputs, ...) -> (value, dW, ...); None where either is zero."""
+        return self._program(GRADIENT, W, _NONE, None) if self._has_gradient else None
+
     def _program(self, what: str, W: Array, given: frozenset[str], bias: Array | None) -> Callable[..., Any]:
         batched, biased = W.ndim > 2 or W.dtype.kind == "O", bias is not None
         if batched and not self.cumulants and suits_grid(W):
@@ -154,6 +163,8 @@ class MomentProgram:
     def _grid(self, what: str, d1: int, d0: int, given: frozenset[str], bias: bool) -> Callable[..., Any] | None:
         """Return a program by entries, or None where it would be too long."""
         names = self._names()
+        if len(self.monomials) > MOST_OPERATIONS // 4:
+            return None
         made = GridProgram(self.results(what, given, bias), d1, d0, names)
         if made.operations > MOST_OPERATIONS:
             return None

@@ -284,17 +284,17 @@ def operands(node: Node) -> tuple[Node, ...]:
 
 def in_order(outputs: Sequence[Node]) -> list[Node]:
     """Return the nodes that outputs need, operands first."""
-    seen: dict[int, Node] = {}
-
-    def visit(node: Node) -> None:
-        if node.index not in seen:
-            for operand in operands(node):
-                visit(operand)
-            seen[node.index] = node
-
-    for output in outputs:
-        visit(output)
-    return list(seen.values())
+    done: dict[int, Node] = {}
+    waiting = list(reversed(outputs))
+    while waiting:
+        node = waiting[-1]
+        missing = [operand for operand in operands(node) if operand.index not in done]
+        if node.index in done or not missing:
+            waiting.pop()
+            done.setdefault(node.index, node)
+        else:
+            waiting += reversed(missing)
+    return list(done.values())
 
 
 def number_text(value: float) -> str:

@@ -21,6 +21,8 @@ class Dialect:
     diagonal: str = "{xp}.diagonal({0}, axis1=-2, axis2=-1).copy()"
 
 
+#: The most terms of one expression.
+LONGEST = 50
 #: One W at a time, and batches along leading axes.
 NUMPY_SINGLE = Dialect("np", batched=False, in_place=True)
 NUMPY_BATCH = Dialect("np", batched=True, in_place=True, transpose=".swapaxes(-1, -2)")
@@ -79,6 +81,12 @@ class Writer:
             self._name[node] = given
         elif node.op == "sum":
             self._emit_sum(node)
+        elif node.op == "plus" and len(node.args) > LONGEST:
+            # Python's parser does not take thousands of terms in one expression.
+            texts = [self.text(a) for a in node.args]
+            self._assign(node, _joined(texts[:LONGEST]))
+            for k in range(LONGEST, len(texts), LONGEST):
+                self.lines.append(f"{self._name[node]} = {_joined([self._name[node], *texts[k : k + LONGEST]])}")
         elif node.op in ("times", "plus") and node.kind == SCALAR and self._left.get(node, 0) == 1:
             self._name[node] = f"({self._expression(node)})"
         else:

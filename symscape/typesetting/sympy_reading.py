@@ -7,7 +7,7 @@ word; sums of matrices become coefficients of their parts.
 from __future__ import annotations
 
 import sympy as sp
-from sympy.matrices.expressions import MatAdd, MatMul, MatPow, MatrixExpr
+from sympy.matrices.expressions import HadamardProduct, MatAdd, MatMul, MatPow, MatrixExpr
 from sympy.matrices.expressions.transpose import Transpose
 
 from symscape.algebra.words import IDENTITY, closed_word
@@ -17,7 +17,7 @@ from symscape.typesetting.symbols import W
 def with_word_symbols(expr: sp.Expr) -> sp.Expr:
     """Return a scalar with every trace of a product of moments W S W^T as the symbol of its closed word.
 
-    Traces of anything else, such as Hadamard products, stay as they are.
+    Traces of anything else, such as Hadamard products, stay traces, multiplied out.
 
     >>> from symscape.typesetting.symbols import A_0, Sigma
     >>> P, M = W * Sigma * W.T, W * A_0 * W.T
@@ -33,10 +33,12 @@ def matrix_terms(expr: MatrixExpr) -> dict[MatrixExpr, sp.Expr]:
     >>> from symscape.typesetting.symbols import A_0, Sigma
     >>> matrix_terms(2 * (Sigma - A_0) + 2 * A_0)
     {Sigma: 2}
+    >>> matrix_terms(2 * (A_0 - sp.Identity(A_0.rows)) - 2 * A_0)
+    {I: -2}
     """
     found: dict[MatrixExpr, sp.Expr] = {}
     for coefficient, factors in _products(expr):
-        base = MatMul(*factors).doit() if len(factors) > 1 else factors[0]
+        base = _product(factors, expr).doit()
         found[base] = found.get(base, sp.S.Zero) + coefficient
     return {base: c for base, coefficient in found.items() if (c := sp.simplify(coefficient)) != 0}
 
@@ -45,8 +47,18 @@ def _trace(matrix: MatrixExpr) -> sp.Expr:
     total = sp.S.Zero
     for coefficient, factors in _products(matrix):
         word = _word(factors)
-        total += coefficient * (sp.Symbol(f"Tr {' '.join(word)}") if word else sp.Trace(MatMul(*factors)))
+        if word:
+            total += coefficient * sp.Symbol(f"Tr {' '.join(word)}")
+        else:
+            total += coefficient * (_other_trace(factors) if factors else matrix.shape[0])
     return total
+
+
+def _other_trace(factors: list[MatrixExpr]) -> sp.Expr:
+    """Return the trace of a product from whichever factor comes first, in whichever direction."""
+    turns = [way[k:] + way[:k] for way in (factors, _reversed(factors)) for k in range(len(factors))]
+    first = min(turns, key=lambda turn: [sp.default_sort_key(factor) for factor in turn])
+    return sp.Trace(MatMul(*first)).doit()
 
 
 def _word(factors: list[MatrixExpr]) -> tuple[str, ...]:
@@ -81,18 +93,28 @@ def _products(matrix: MatrixExpr) -> list[tuple[sp.Expr, list[MatrixExpr]]]:
         for factor in matrices:
             found = [(c * d, left + right) for c, left in found for d, right in _products(factor)]
         return found
+    if isinstance(matrix, HadamardProduct):
+        found = [(sp.S.One, [])]
+        for argument in matrix.args:
+            found = [
+                (c * d, [*left, _product(right, argument)]) for c, left in found for d, right in _products(argument)
+            ]
+        return [(c, [HadamardProduct(*sorted(parts, key=sp.default_sort_key))]) for c, parts in found]
     if isinstance(matrix, MatPow) and matrix.exp.is_Integer and matrix.exp.is_positive:
         return _products(MatMul(*[matrix.base] * int(matrix.exp), evaluate=False))
     if isinstance(matrix, Transpose) and isinstance(matrix.arg, (MatAdd, MatMul, MatPow, Transpose)):
-        return [(c, [_transposed(f) for f in reversed(fs)]) for c, fs in _products(matrix.arg)]
-    if isinstance(matrix, Transpose) and matrix.arg != W:
+        return [(c, _reversed(fs)) for c, fs in _products(matrix.arg)]
+    if isinstance(matrix, Transpose) and matrix.shape[0] == matrix.shape[1]:
         return [(sp.S.One, [matrix.arg])]  # letters are symmetric
     if isinstance(matrix, sp.Identity):
         return [(sp.S.One, [])] if matrix.shape != (1, 1) else [(sp.S.One, [matrix])]
     return [(sp.S.One, [matrix])]
 
 
-def _transposed(factor: MatrixExpr) -> MatrixExpr:
-    if factor == W:
-        return W.T
-    return W if factor == W.T else factor
+def _product(factors: list[MatrixExpr], like: MatrixExpr) -> MatrixExpr:
+    return MatMul(*factors) if factors else sp.Identity(like.shape[0])
+
+
+def _reversed(factors: list[MatrixExpr]) -> list[MatrixExpr]:
+    """Return the factors of the transpose: letters are symmetric, W and vectors are not."""
+    return [f if f.shape[0] == f.shape[1] else f.T for f in reversed(factors)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import inspect
 import os
@@ -80,7 +81,7 @@ def derivations() -> tuple[Derivation, ...]:
         if match:
             letter, number, name = match.groups()
             identifier = f"{letter.upper()}{int(number)}" + (f".{name.replace('_', '-')}" if name else "")
-            found.append(Derivation(identifier, _module(file).__doc__ or "", file))
+            found.append(Derivation(identifier, _theorem(file), file))
     return tuple(found)
 
 
@@ -143,7 +144,7 @@ def present(prove: Callable[[Proof], None]) -> None:
             if place == verdict.number - 1:
                 print(f"    {words}")
         print(verdict)
-        if verdict.shown is not None and len(str(verdict.shown)) < 400:
+        if verdict.shown is not None and not verdict.result and len(str(verdict.shown)) < 400:
             print(f"        {verdict.shown}")
 
     proof._report = report
@@ -152,6 +153,14 @@ def present(prove: Callable[[Proof], None]) -> None:
     print(f"\n{len(proof.verdicts)} claims: " + (f"claims {failed} FAIL" if failed else "all hold"))
     if failed:
         sys.exit(1)
+
+
+def _theorem(file: Path) -> str:
+    """Return the docstring of a derivation without running it, so that one that is broken does not stop the others."""
+    try:
+        return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")), clean=False) or ""
+    except SyntaxError:
+        return ""
 
 
 @lru_cache(maxsize=128)

@@ -29,6 +29,9 @@ PLANTED = sp.Rational(1, 40)
 #: A sampled claim holds within so many standard errors, and only where an error of 5 % would be twice as many.
 DEVIATIONS = 4.0
 VISIBLE = 0.05
+#: Last words of statements that lead up to a result; and the longest that is shown in a line.
+LEADS = frozenset({"is", "are", "where", "with", "a", "by", "gives", "reads", "at", "if", "becomes", "equals"})
+LONGEST = 160
 
 
 class Proof:
@@ -101,8 +104,18 @@ class Proof:
 
     def _take(self, statement: str, kind: Kind, figure: str, holds: bool, shown: Any) -> None:
         now = time.perf_counter()
+        # A result stands behind a statement that leads up to it, "the landscape is", not behind a sentence.
+        result = str(shown) if kind is Kind.EXACT and statement.split()[-1] in LEADS else ""
         verdict = Verdict(
-            len(self.verdicts) + 1, statement, kind, figure, bool(holds), now - self._started, shown, self.tamper
+            len(self.verdicts) + 1,
+            statement,
+            kind,
+            figure,
+            bool(holds),
+            now - self._started,
+            shown,
+            result if len(result) <= LONGEST else "",
+            self.tamper,
         )
         self._started = now
         self.verdicts.append(verdict)
@@ -132,14 +145,21 @@ def _identical(a: Any, b: Any) -> bool:
     a, b = sp.sympify(a), sp.sympify(b)
     if a == b:
         return True
-    if isinstance(a, (sp.logic.boolalg.Boolean, sp.Rel)) or isinstance(b, (sp.logic.boolalg.Boolean, sp.Rel)):
-        return _same_condition(a, b)
+    if _is_condition(a) or _is_condition(b):
+        return _is_condition(a) and _is_condition(b) and _same_condition(a, b)
     if isinstance(a, sp.MatrixBase) and isinstance(b, sp.MatrixBase):
         return a.shape == b.shape and all(sp.simplify(x) == 0 for x in a - b)
     if isinstance(a, sp.MatrixExpr) or isinstance(b, sp.MatrixExpr):
         return matrix_terms(a - b) == {}
-    difference = sp.expand(with_word_symbols(a - b))
+    difference = with_word_symbols(a - b)
+    # SymPy cannot simplify the traces that are left, nor need it: they are one or another.
+    difference = sp.expand(difference.xreplace({trace: sp.Dummy() for trace in difference.atoms(sp.Trace)}))
     return bool(difference == 0 or sp.simplify(difference) == 0)
+
+
+def _is_condition(value: Any) -> bool:
+    """Whether this is a statement; a symbol could be one, and is a number here."""
+    return isinstance(value, sp.logic.boolalg.Boolean) and not isinstance(value, sp.Expr)
 
 
 def _same_condition(a: sp.Basic, b: sp.Basic) -> bool:
@@ -154,11 +174,11 @@ def _same_condition(a: sp.Basic, b: sp.Basic) -> bool:
 def _wrong(claim: Any) -> Any:
     """Return a claim that is a few per cent off, or says the contrary."""
     if isinstance(claim, (tuple, list)):
-        return type(claim)([*claim[:-1], _wrong(claim[-1])])
+        return type(claim)([*claim[:-1], _wrong(claim[-1]) if claim else PLANTED])
     if isinstance(claim, Landscape):
         parts = [p for p in claim.parts if p.order] or [claim]
         return _landscape_off(claim, parts[-1].order)
-    if isinstance(claim, bool):
+    if isinstance(claim, bool) or claim is None:  # None: undecided
         return not claim
     if isinstance(claim, str):
         return f"not {claim}"
@@ -167,10 +187,14 @@ def _wrong(claim: Any) -> Any:
     claim = sp.sympify(claim)
     if isinstance(claim, sp.Rel):
         return claim.func(claim.lhs, claim.rhs * (1 + PLANTED) if claim.rhs != 0 else PLANTED)
-    if isinstance(claim, (sp.logic.boolalg.Boolean, sp.Rel)):
+    if _is_condition(claim):
         return sp.Not(claim)
     if isinstance(claim, (sp.MatrixBase, sp.MatrixExpr)):
+        if isinstance(claim, sp.ZeroMatrix) or (isinstance(claim, sp.MatrixBase) and claim.is_zero_matrix):
+            return (sp.ones if isinstance(claim, sp.MatrixBase) else sp.OneMatrix)(*claim.shape) * PLANTED
         return claim * (1 + PLANTED)
+    if claim.is_infinite:
+        return -claim
     if claim == 0:
         return PLANTED
     if not claim.is_Add:

@@ -21,7 +21,8 @@ class Verdict:
     """One claim: its place in the derivation, what it says, what was derived (``shown``), and whether it holds.
 
     ``figure`` is what was measured: digits that agree, a deviation in standard errors, a largest difference; for an exact
-    identity it says what is identical. ``tampered``: a wrong formula stood in the place of the claim.
+    identity it says what is identical. ``result`` is what was derived, in a line, where it fits one. ``tampered``: a wrong
+    formula stood in the place of the claim.
     """
 
     number: int
@@ -31,8 +32,14 @@ class Verdict:
     holds: bool
     seconds: float
     shown: Any = None
+    result: str = ""
     tampered: bool = False
+
+    @property
+    def says(self) -> str:
+        """The statement, with what was derived."""
+        return f"{self.statement}: {self.result}" if self.result else self.statement
 
     def __str__(self) -> str:
         mark = "holds" if self.holds else "FAILS"
-        return f"({self.number}) {self.statement}  [{self.kind.value}: {self.figure}; {mark}]"
+        return f"({self.number}) {self.says}  [{self.kind.value}: {self.figure}; {mark}]"

@@ -1,0 +1,1 @@
+"""A landscape against the sampled loss, in standard errors."""
