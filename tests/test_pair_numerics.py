@@ -18,8 +18,8 @@ from symscape.losses.batch import AlignUniform, CrossEntropy, PairwiseSigmoid
 from symscape.sampling.pairs import logits
 from symscape.sampling.pairs.align_uniform import AlignUniformEvaluator
 from symscape.sampling.pairs.cross_entropy import CrossEntropyEvaluator
-from symscape.sampling.pairs.rows import unit_rows
 from symscape.sampling.pairs.sigmoid import PairwiseSigmoidEvaluator
+from symscape.sampling.unit_rows import unit_rows
 
 R = sp.Rational
 TOLERANCE = {np.float64: 1e-12, np.float32: 3e-6}

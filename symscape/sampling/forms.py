@@ -2,101 +2,43 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 from symscape.errors import InputError
-from symscape.losses.batch import (
-    AlignUniform,
-    BatchForm,
-    CrossCorrelation,
-    CrossEntropy,
-    Expression,
-    FirstOutputs,
-    MeanCosine,
-    PairwiseSigmoid,
-    Spectral,
-    Transformation,
-    VarianceCovariance,
-)
+from symscape.losses import batch
+from symscape.losses.batch import BatchForm, FirstOutputs
 from symscape.sampling.evaluator import Evaluator
 
+#: Module and name of what makes an evaluator of a form; modules are loaded when they are needed.
+_MAKERS: dict[type[BatchForm], tuple[str, str]] = {
+    batch.Expression: ("expression.expression_evaluator", "ExpressionEvaluator"),
+    batch.CrossEntropy: ("pairs.cross_entropy", "CrossEntropyEvaluator"),
+    batch.AlignUniform: ("pairs.align_uniform", "AlignUniformEvaluator"),
+    batch.PairwiseSigmoid: ("pairs.sigmoid", "PairwiseSigmoidEvaluator"),
+    batch.Spectral: ("moments.spectral", "spectral_evaluator"),
+    batch.MeanCosine: ("moments.mean_cosine", "MeanCosineEvaluator"),
+    batch.CrossCorrelation: ("moments.cross_correlation", "CrossCorrelationEvaluator"),
+    batch.VarianceCovariance: ("moments.variance_covariance", "VarianceCovarianceEvaluator"),
+    batch.Transformation: ("moments.transformation", "TransformationEvaluator"),
+}
 
-@singledispatch
+
 def evaluator_of(form: BatchForm) -> Evaluator:
-    """Return the evaluator of a form with numbers for all its symbols; ``evaluator_of.register`` adds one for a new form.
+    """Return the evaluator of a form with numbers for all its symbols. Raises InputError for a form that has none.
 
-    Raises InputError for a form that has none.
+    >>> import sympy as sp
+    >>> type(evaluator_of(batch.CrossEntropy("dot", sp.S.One))).__name__
+    'CrossEntropyEvaluator'
     """
-    raise InputError(
-        f"{form}: no evaluator computes this form; add one with evaluator_of.register({type(form).__name__})"
-    )
+    if isinstance(form, FirstOutputs):
+        from symscape.sampling.moments.first_outputs import FirstOutputsEvaluator
 
-
-@evaluator_of.register
-def _(form: Expression) -> Evaluator:
-    from symscape.sampling.expression.expression_evaluator import ExpressionEvaluator
-
-    return ExpressionEvaluator(form)
-
-
-@evaluator_of.register
-def _(form: CrossEntropy) -> Evaluator:
-    from symscape.sampling.pairs.cross_entropy import CrossEntropyEvaluator
-
-    return CrossEntropyEvaluator(form)
-
-
-@evaluator_of.register
-def _(form: AlignUniform) -> Evaluator:
-    from symscape.sampling.pairs.align_uniform import AlignUniformEvaluator
-
-    return AlignUniformEvaluator(form)
-
-
-@evaluator_of.register
-def _(form: PairwiseSigmoid) -> Evaluator:
-    from symscape.sampling.pairs.sigmoid import PairwiseSigmoidEvaluator
-
-    return PairwiseSigmoidEvaluator(form)
-
-
-@evaluator_of.register
-def _(form: Spectral) -> Evaluator:
-    from symscape.sampling.moments.spectral import spectral_evaluator
-
-    return spectral_evaluator(form)
-
-
-@evaluator_of.register
-def _(form: MeanCosine) -> Evaluator:
-    from symscape.sampling.moments.mean_cosine import MeanCosineEvaluator
-
-    return MeanCosineEvaluator(form)
-
-
-@evaluator_of.register
-def _(form: CrossCorrelation) -> Evaluator:
-    from symscape.sampling.moments.cross_correlation import CrossCorrelationEvaluator
-
-    return CrossCorrelationEvaluator(form)
-
-
-@evaluator_of.register
-def _(form: VarianceCovariance) -> Evaluator:
-    from symscape.sampling.moments.variance_covariance import VarianceCovarianceEvaluator
-
-    return VarianceCovarianceEvaluator(form)
-
-
-@evaluator_of.register
-def _(form: Transformation) -> Evaluator:
-    from symscape.sampling.moments.transformation import TransformationEvaluator
-
-    return TransformationEvaluator(form)
-
-
-@evaluator_of.register
-def _(form: FirstOutputs) -> Evaluator:
-    from symscape.sampling.moments.first_outputs import FirstOutputsEvaluator
-
-    return FirstOutputsEvaluator(evaluator_of(form.form), float(form.count))
+        return FirstOutputsEvaluator(evaluator_of(form.form), float(form.count))
+    if type(form) not in _MAKERS:
+        known = ", ".join(kind.__name__ for kind in _MAKERS)
+        raise InputError(f"{form}: no evaluator computes this form; forms that have one: {known}")
+    module, name = _MAKERS[type(form)]
+    make: Callable[[BatchForm], Any] = getattr(import_module(f"symscape.sampling.{module}"), name)
+    return make(form)

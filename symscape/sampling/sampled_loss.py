@@ -14,7 +14,7 @@ from symscape.errors import InputError, MomentsError, UnknownNameError
 from symscape.losses.batch import BatchForm, Decay
 from symscape.losses.language import d_1
 from symscape.losses.loss import Loss
-from symscape.programs.landscape_function import argument_name
+from symscape.programs.arguments import argument_name
 from symscape.sampling.evaluator import Array, Estimate, Evaluator, ViewMoments
 from symscape.sampling.expression.expression_evaluator import ExpressionEvaluator
 from symscape.sampling.forms import evaluator_of

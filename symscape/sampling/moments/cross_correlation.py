@@ -10,7 +10,8 @@ from symscape.errors import InputError
 from symscape.losses.batch import CrossCorrelation
 from symscape.sampling.evaluator import Array, ViewMoments
 from symscape.sampling.moments.central import by_raw_moments, covariances, refuse_lost_variances
-from symscape.sampling.moments.rows import CentredRows, about_mean, blocks, number, row_products
+from symscape.sampling.moments.rows import CentredRows, about_mean, blocks, row_products
+from symscape.sampling.settings import setting
 
 
 class _Derivatives(NamedTuple):
@@ -40,7 +41,7 @@ class CrossCorrelationEvaluator:
     """
 
     def __init__(self, form: CrossCorrelation):
-        self.form, self.lambda_, self.epsilon = form, number(form, "lambda_"), number(form, "epsilon")
+        self.form, self.lambda_, self.epsilon = form, setting(form, "lambda_"), setting(form, "epsilon")
         self.raw = form.standardise == "none"
         #: Whether adding one vector to every row of both views leaves the loss as it is.
         self.shift_invariant = not self.raw

@@ -12,14 +12,14 @@ from symscape.losses.batch import MeanCosine
 from symscape.sampling.evaluator import Array
 from symscape.sampling.moments.rows import (
     CentredRows,
-    UnitRows,
     about_mean,
     as_float64,
     blocks,
-    number,
     row_products,
     typed,
 )
+from symscape.sampling.settings import setting
+from symscape.sampling.unit_rows import unit_rows
 
 
 class _Whitened(NamedTuple):
@@ -42,7 +42,7 @@ class MeanCosineEvaluator:
 
     def __init__(self, form: MeanCosine):
         self.form = form
-        self.offset, self.slope, self.epsilon = (number(form, name) for name in ("offset", "slope", "epsilon"))
+        self.offset, self.slope, self.epsilon = (setting(form, name) for name in ("offset", "slope", "epsilon"))
 
     def value(self, a: Array, b: Array) -> float:
         """Return the loss."""
@@ -131,7 +131,7 @@ def cosines(a: Array, b: Array) -> Array:
     """Return the cosine of each pair of rows, (N,)."""
     found = np.empty(len(a))
     for rows in blocks(len(a)):
-        found[rows] = row_products(UnitRows.of(a[rows]).rows, UnitRows.of(b[rows]).rows)
+        found[rows] = row_products(unit_rows(as_float64(a[rows])).rows, unit_rows(as_float64(b[rows])).rows)
     return found
 
 
@@ -139,7 +139,7 @@ def cosine_gradients(a: Array, b: Array, weight: float) -> tuple[Array, Array, A
     """Return the cosines, and weight times the derivatives of their sum by both views."""
     found, by_a, by_b = np.empty(len(a)), np.empty_like(a), np.empty_like(b)
     for rows in blocks(len(a)):
-        u, v = UnitRows.of(a[rows]), UnitRows.of(b[rows])
+        u, v = unit_rows(as_float64(a[rows])), unit_rows(as_float64(b[rows]))
         found[rows] = row_products(u.rows, v.rows)
-        by_a[rows], by_b[rows] = u.pullback(weight * v.rows), v.pullback(weight * u.rows)
+        by_a[rows], by_b[rows] = u.pull_back(weight * v.rows), v.pull_back(weight * u.rows)
     return found, by_a, by_b

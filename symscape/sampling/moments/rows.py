@@ -1,36 +1,15 @@
-"""Rows of a batch made ready: centred, or of unit length with the derivative of that; and a form's numbers."""
+"""Rows of a batch in float64, a block at a time, centred or as they are."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from symscape.errors import InputError
-from symscape.losses.batch import BatchForm
 from symscape.sampling.evaluator import Array
 
-#: Below this length a row is divided by it, not by its own length, as released code does.
-LEAST_LENGTH = 1e-12
 #: Rows that are turned to float64 and multiplied at a time.
 BLOCK = 512
-
-
-def number(form: BatchForm, name: str) -> float:
-    """Return a field of a form as a float. Raises InputError when it still holds symbols.
-
-    >>> import sympy as sp
-    >>> from symscape.losses.batch import Spectral
-    >>> number(Spectral(), "mu"), number(Spectral(sp.Integer(10)), "mu")
-    (inf, 10.0)
-    """
-    value = getattr(form, name)
-    if value.free_symbols:
-        raise InputError(
-            f"{form}: {name}={value} is a symbol; give it a number, loss.with_values({{{str(value)!r}: ...}})"
-        )
-    return float(value)
 
 
 def as_float64(z: Array) -> Array:
@@ -78,26 +57,6 @@ def row_products(a: Array, b: Array) -> Array:
 def about_mean(influence: Array) -> Array:
     """Return values per datum less their mean: what a change of weights at fixed total weight does."""
     return influence - influence.mean()
-
-
-@dataclass(frozen=True)
-class UnitRows:
-    """Rows divided by max(|z|, 1e-12): ``rows`` (N, d1) and the divisors ``length`` (N,)."""
-
-    rows: Array
-    length: Array
-
-    @classmethod
-    def of(cls, z: Array) -> UnitRows:
-        """Normalise rows, in float64."""
-        wide = as_float64(z)
-        length = np.maximum(np.sqrt(row_products(wide, wide)), LEAST_LENGTH)
-        return cls(wide / length[:, None], length)
-
-    def pullback(self, gradient: Array) -> Array:
-        """Turn a derivative by the normalised rows into one by the rows: what is radial is lost where the length varies."""
-        radial = np.where(self.length > LEAST_LENGTH, row_products(gradient, self.rows), 0.0)
-        return (gradient - radial[:, None] * self.rows) / self.length[:, None]
 
 
 def typed(value: float, gradients: Sequence[Array], like: Array) -> tuple[float, Array, Array]:

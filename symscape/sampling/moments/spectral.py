@@ -17,7 +17,8 @@ import numpy as np
 
 from symscape.losses.batch import Spectral
 from symscape.sampling.evaluator import Array, ViewMoments
-from symscape.sampling.moments.rows import about_mean, as_float64, blocks, number, row_products
+from symscape.sampling.moments.rows import about_mean, as_float64, blocks, row_products
+from symscape.sampling.settings import setting
 
 #: Off the diagonal less than this share of the diagonal is summed pair by pair.
 LEAST_SHARE = 1e-4
@@ -34,7 +35,7 @@ class _Clipped:
         z = as_float64(self._z[rows])
         return z if np.isinf(self._mu) else z / self._over(z)
 
-    def pullback(self, rows: slice, gradient: Array) -> Array:
+    def pull_back(self, rows: slice, gradient: Array) -> Array:
         """Turn a derivative by clipped rows into one by the rows: beyond the ball only what is tangent to it is left."""
         if np.isinf(self._mu):
             return gradient
@@ -134,7 +135,7 @@ class SpectralEvaluator:
     """
 
     def __init__(self, form: Spectral):
-        self.form, self.mu = form, number(form, "mu")
+        self.form, self.mu = form, setting(form, "mu", infinite=True)
         self.scale = 1.0 if np.isinf(self.mu) else 1 / self.mu
 
     def value(self, a: Array, b: Array) -> float:
@@ -147,7 +148,7 @@ class SpectralEvaluator:
         gradients = np.empty_like(a), np.empty_like(b)
         for rows, *found in pairs.gradients(2 * self.scale / self._count(len(a)), 2 * self.scale / len(a)):
             for gradient, view, by_clipped in zip(gradients, views, found, strict=True):
-                gradient[rows] = view.pullback(rows, by_clipped)
+                gradient[rows] = view.pull_back(rows, by_clipped)
         return self._value(pairs), *gradients
 
     def influence(self, a: Array, b: Array) -> Array:
@@ -184,5 +185,5 @@ class SpectralMomentEvaluator(SpectralEvaluator):
 
 def spectral_evaluator(form: Spectral) -> SpectralEvaluator:
     """Return the evaluator of a form: through second moments where it is a function of them."""
-    moments_suffice = not form.distinct and np.isinf(number(form, "mu"))
+    moments_suffice = not form.distinct and np.isinf(setting(form, "mu", infinite=True))
     return SpectralMomentEvaluator(form) if moments_suffice else SpectralEvaluator(form)

@@ -6,7 +6,9 @@ import numpy as np
 
 from symscape.losses.batch import Transformation
 from symscape.sampling.evaluator import Array
-from symscape.sampling.moments.rows import UnitRows, about_mean, blocks, number, row_products
+from symscape.sampling.moments.rows import about_mean, as_float64, blocks, row_products
+from symscape.sampling.settings import setting
+from symscape.sampling.unit_rows import unit_rows
 
 
 class TransformationEvaluator:
@@ -19,8 +21,8 @@ class TransformationEvaluator:
     """
 
     def __init__(self, form: Transformation):
-        self.form, self.offset = form, number(form, "offset")
-        self.weight = number(form, "rho") * (1 - number(form, "beta"))
+        self.form, self.offset = form, setting(form, "offset")
+        self.weight = setting(form, "rho") * (1 - setting(form, "beta"))
 
     def value(self, a: Array, b: Array) -> float:
         """Return the loss."""
@@ -31,16 +33,16 @@ class TransformationEvaluator:
         value, S = self._of_rows(a, b)
         gradients = np.empty_like(a), np.empty_like(b)
         for rows in blocks(len(a)):
-            u, v = UnitRows.of(a[rows]), UnitRows.of(b[rows])
-            gradients[0][rows] = u.pullback((u.rows @ (4 * self.weight * S) - v.rows) / len(a))
-            gradients[1][rows] = v.pullback(-u.rows / len(a))
+            u, v = unit_rows(as_float64(a[rows])), unit_rows(as_float64(b[rows]))
+            gradients[0][rows] = u.pull_back((u.rows @ (4 * self.weight * S) - v.rows) / len(a))
+            gradients[1][rows] = v.pull_back(-u.rows / len(a))
         return value, *gradients
 
     def influence(self, a: Array, b: Array) -> Array:
         """Return N times the derivative of the loss by the weight of each datum, about its mean."""
         S, influence = self._of_rows(a, b)[1], np.empty(len(a))
         for rows in blocks(len(a)):
-            u, v = UnitRows.of(a[rows]).rows, UnitRows.of(b[rows]).rows
+            u, v = unit_rows(as_float64(a[rows])).rows, unit_rows(as_float64(b[rows])).rows
             influence[rows] = 2 * self.weight * row_products(u @ S, u) - row_products(u, v)
         return about_mean(influence)
 
@@ -48,7 +50,7 @@ class TransformationEvaluator:
         """Return the loss and S, the second moment of the unit rows of the first view."""
         S, cosines = np.zeros((a.shape[1], a.shape[1])), 0.0
         for rows in blocks(len(a)):
-            u, v = UnitRows.of(a[rows]).rows, UnitRows.of(b[rows]).rows
+            u, v = unit_rows(as_float64(a[rows])).rows, unit_rows(as_float64(b[rows])).rows
             S += u.T @ u
             cosines += float(np.vdot(u, v))
         S /= len(a)

@@ -7,7 +7,8 @@ import numpy as np
 from symscape.losses.batch import VarianceCovariance
 from symscape.sampling.evaluator import Array, ViewMoments
 from symscape.sampling.moments.central import by_raw_moments, covariances, refuse_lost_variances
-from symscape.sampling.moments.rows import CentredRows, about_mean, blocks, number, row_products
+from symscape.sampling.moments.rows import CentredRows, about_mean, blocks, row_products
+from symscape.sampling.settings import setting
 
 
 class VarianceCovarianceEvaluator:
@@ -25,7 +26,7 @@ class VarianceCovarianceEvaluator:
     def __init__(self, form: VarianceCovariance):
         self.form = form
         self.lambda_, self.mu, self.nu, self.epsilon = (
-            number(form, name) for name in ("lambda_", "mu", "nu", "epsilon")
+            setting(form, name) for name in ("lambda_", "mu", "nu", "epsilon")
         )
 
     def value(self, a: Array, b: Array) -> float:

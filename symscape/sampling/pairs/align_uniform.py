@@ -11,10 +11,10 @@ from symscape.losses.batch import AlignUniform
 from symscape.sampling.evaluator import Array
 from symscape.sampling.pairs.exponential import EXPONENTIAL
 from symscape.sampling.pairs.logits import PairLogits, pair_logits
-from symscape.sampling.pairs.rows import squared_lengths, unit_rows
-from symscape.sampling.pairs.settings import setting
 from symscape.sampling.pairs.similar import trusted
 from symscape.sampling.pairs.tiles import WEIGHTED, Buffer, blocks, fill_diagonals, upper_triangle
+from symscape.sampling.settings import setting
+from symscape.sampling.unit_rows import squared_lengths, unit_rows
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from symscape.losses.batch import CrossEntropy
 from symscape.sampling.evaluator import Array
 from symscape.sampling.pairs.logits import pair_logits
 from symscape.sampling.pairs.negatives import Negatives
-from symscape.sampling.pairs.settings import choice, setting
 from symscape.sampling.pairs.similar import Similar, anchor_losses, anchor_slopes, trusted
 from symscape.sampling.pairs.tiles import blocks
 from symscape.sampling.pairs.weighted import PairSums, row_gradient, tiles_to_keep, two_sided_gradient
 from symscape.sampling.pairs.windows import Windows
+from symscape.sampling.settings import choice, setting
 
 #: Which anchors each pool has: rows of one matrix of pairs, its rows and columns, or both of a symmetric one.
 ANCHORS = {"one-way": "rows", "both-ways": "both", "both-views": "symmetric"}

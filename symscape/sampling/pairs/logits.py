@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from symscape.errors import InputError
 from symscape.sampling.evaluator import Array
 from symscape.sampling.pairs.exponential import EXPONENTIAL
-from symscape.sampling.pairs.rows import squared_lengths
 from symscape.sampling.pairs.tiles import blocks, fill_diagonals
+from symscape.sampling.unit_rows import squared_lengths
 
 #: The error that logits may have: beyond it float32 gives way to float64, and expanded squared distances to differences.
 TOLERANCE = {np.dtype(np.float32): 2.0**-10, np.dtype(np.float64): 1e-6}

@@ -11,9 +11,9 @@ from scipy.special import expit
 from symscape.losses.batch import PairwiseSigmoid
 from symscape.sampling.evaluator import Array
 from symscape.sampling.pairs.logits import RANGES, TOLERANCE, raise_to_floor
-from symscape.sampling.pairs.rows import UnitRows, squared_lengths, unit_rows
-from symscape.sampling.pairs.settings import setting
 from symscape.sampling.pairs.tiles import WEIGHTED, Buffer, blocks, fill_diagonals, rectangle
+from symscape.sampling.settings import setting
+from symscape.sampling.unit_rows import UnitRows, squared_lengths, unit_rows
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from scipy.special import expit
 from symscape.errors import InputError
 from symscape.sampling.evaluator import Array
 from symscape.sampling.pairs.logits import PairLogits, positive_logits
-from symscape.sampling.pairs.rows import UnitRows, unit_rows
+from symscape.sampling.unit_rows import UnitRows, unit_rows
 
 #: Below this temperature, normalised rows of float32 are kept in float64.
 FINE = 1e-4

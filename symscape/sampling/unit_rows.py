@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from symscape.sampling.evaluator import Array
-from symscape.sampling.pairs.tiles import blocks
 
 #: What libraries put in place of the length of shorter rows.
 SHORTEST = 1e-12
+#: Rows that are worked on at a time.
+BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class UnitRows:
 
     def pull_back(self, gradient: Array) -> Array:
         """Turn, in place, a gradient by u into that by z: (g - u (u.g)) / length, or g / 1e-12 where 1e-12 was put in."""
-        for part in blocks(len(gradient)):
+        for start in range(0, len(gradient), BLOCK):
+            part = slice(start, start + BLOCK)
             g, u = gradient[part], self.rows[part]
             along = np.einsum("ij,ij->i", g, u, dtype=np.float64)
             along[self.constant[part]] = 0
