@@ -28,6 +28,7 @@ LAYERS = (
     "conditions",
     "data",
     "sampling",
+    "figures",
     "__init__",
     "verification",
     "cli",

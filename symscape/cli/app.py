@@ -15,6 +15,7 @@ from symscape import __version__
 from symscape.cli.collapse import collapse
 from symscape.cli.derive import derive
 from symscape.cli.export import export
+from symscape.cli.figures import figure_command
 from symscape.cli.list_losses import list_losses
 from symscape.cli.verify import verify
 from symscape.errors import SymscapeError
@@ -43,6 +44,7 @@ def top(
 
 
 app.command("list")(list_losses)
+app.command("figure")(figure_command)
 for command in (derive, collapse, export, verify):
     app.command()(command)
 

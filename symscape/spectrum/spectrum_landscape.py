@@ -150,10 +150,16 @@ class SpectrumLandscape:
 
         ``r`` (and ``b``) list the modes in the order in which they are kept, descending; the first d1 of them compete. d1 is
         also the value of the symbol d_1. Found numerically, and polished to a stationary point of its support.
-        Raises UnknownNameError for a missing parameter.
+        Raises UnknownNameError for a missing parameter, InputError where L has a kink, at which the minimum may lie.
         """
         from symscape.spectrum.minimum import find_minimum
 
+        kinks = self.outer.atoms(sp.Max, sp.Min, sp.Abs)
+        if kinks:
+            raise InputError(
+                f"{self.name}.minimum(...): L has a kink, {min(map(str, kinks))}; take its regimes one by one, hinge_regimes(loss), "
+                "or the least value of all, rotation_minimised(loss, r, d1)"
+            )
         numbers = b if r is None else r
         if numbers is None:
             raise InputError(f"{self.name}.minimum(...): give the modes, r=... or b=...")

@@ -39,6 +39,8 @@ def matrix_terms(expr: MatrixExpr) -> dict[MatrixExpr, sp.Expr]:
     found: dict[MatrixExpr, sp.Expr] = {}
     for coefficient, factors in _products(expr):
         base = _product(factors, expr).doit()
+        if base.is_ZeroMatrix:
+            continue
         found[base] = found.get(base, sp.S.Zero) + coefficient
     return {base: c for base, coefficient in found.items() if (c := sp.simplify(coefficient)) != 0}
 

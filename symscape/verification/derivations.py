@@ -15,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import symscape
 from symscape.errors import InputError, UnknownNameError
@@ -49,13 +50,17 @@ class Derivation:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one derivation: its verdicts, the time it took, and the error that stopped it, if one did."""
+    """What came of one derivation: its verdicts, the time it took, and the error that stopped it, if one did.
+
+    ``texts`` are the sentences of its argument, each with the number of claims before it.
+    """
 
     derivation: Derivation
     verdicts: tuple[Verdict, ...]
     seconds: float
     tampered: bool
     error: str = ""
+    texts: tuple[tuple[int, str], ...] = ()
 
     @property
     def good(self) -> bool:
@@ -108,18 +113,28 @@ def run(derivation: Derivation, tamper: bool = False, report: Callable[[Verdict]
     except Exception as problem:
         place = traceback.extract_tb(problem.__traceback__)[-1]
         error = f"{type(problem).__name__}: {problem} ({Path(place.filename).name}, line {place.lineno})"
-    return Outcome(derivation, tuple(proof.verdicts), time.perf_counter() - start, tamper, error)
+    seconds = time.perf_counter() - start
+    return Outcome(derivation, tuple(proof.verdicts), seconds, tamper, error, tuple(proof.texts))
 
 
-def run_all(chosen: Sequence[Derivation], tamper: bool = False, workers: int | None = None) -> Iterator[Outcome]:
-    """Run derivations in several processes and yield each outcome as it comes; what was derived stays behind."""
+def run_all(
+    chosen: Sequence[Derivation],
+    tamper: bool = False,
+    workers: int | None = None,
+    keep: Callable[[Verdict], Any] | None = None,
+) -> Iterator[Outcome]:
+    """Run derivations in several processes and yield each outcome as it comes.
+
+    What was derived stays behind, as much of it cannot travel; ``keep`` makes of each verdict what takes its place in
+    ``shown``, where the objects are.
+    """
     workers = min(workers or os.cpu_count() or 1, len(chosen))
     if workers <= 1:
         for derivation in chosen:
-            yield run(derivation, tamper)
+            yield _kept(run(derivation, tamper), keep) if keep else run(derivation, tamper)
         return
     with ProcessPoolExecutor(workers) as pool:
-        waiting = [pool.submit(_run_apart, derivation, tamper) for derivation in chosen]
+        waiting = [pool.submit(_run_apart, derivation, tamper, keep) for derivation in chosen]
         try:
             for done in as_completed(waiting):
                 yield done.result()
@@ -128,9 +143,13 @@ def run_all(chosen: Sequence[Derivation], tamper: bool = False, workers: int | N
             raise
 
 
-def _run_apart(derivation: Derivation, tamper: bool) -> Outcome:
-    outcome = run(derivation, tamper)
-    return replace(outcome, verdicts=tuple(replace(v, shown=None) for v in outcome.verdicts))
+def _run_apart(derivation: Derivation, tamper: bool, keep: Callable[[Verdict], Any] | None) -> Outcome:
+    return _kept(run(derivation, tamper), keep)
+
+
+def _kept(outcome: Outcome, keep: Callable[[Verdict], Any] | None) -> Outcome:
+    kept = (replace(v, shown=keep(v) if keep else None, claimed=None) for v in outcome.verdicts)
+    return replace(outcome, verdicts=tuple(kept))
 
 
 def present(prove: Callable[[Proof], None]) -> None:

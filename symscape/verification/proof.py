@@ -61,25 +61,30 @@ class Proof:
         """
         claim = _wrong(claimed) if self.tamper else claimed
         equal = _identical(derived, claim)
-        self._take(statement, Kind.EXACT, "identical" if equal else f"derived {_short(derived)}, not {_short(claim)}", equal,
-                   derived)  # fmt: skip
+        figure = "identical" if equal else f"derived {_short(derived)}, not {_short(claim)}"
+        self._take(statement, Kind.EXACT, figure, equal, derived, claim if equal else None)
 
     def digits(self, statement: str, derived: Any, claimed: Any, digits: int = 12) -> None:
         """Claim that two numbers, or sequences of numbers, agree to so many digits."""
-        found, expected = _numbers(derived), _numbers(claimed)
-        if len(found) != len(expected):
-            raise InputError(f"digits({statement!r}): {len(found)} numbers are compared with {len(expected)}")
-        if self.tamper:
-            # Even the last digit that is claimed must count.
-            size = max((abs(e) for e in expected), default=mpmath.mpf(0)) or mpmath.mpf(1)
-            expected = [e + size * mpmath.mpf(10) ** (1 - digits) for e in expected]
-        scale = max((abs(e) for e in expected), default=mpmath.mpf(0)) or mpmath.mpf(1)
-        worst = max((abs(f - e) for f, e in zip(found, expected, strict=True)), default=mpmath.mpf(0)) / scale
-        agree = digits + 3 if worst == 0 else int(mpmath.floor(-mpmath.log10(worst)))
-        figure = f"{min(agree, digits + 3)} digits" + (
-            "" if worst <= mpmath.mpf(10) ** -digits else f", {digits} claimed"
-        )
-        self._take(statement, Kind.DIGITS, figure, worst <= mpmath.mpf(10) ** -digits, derived)
+        with mpmath.workdps(max(mpmath.mp.dps, digits + 10)):
+            found, expected = _numbers(derived), _numbers(claimed)
+            if len(found) != len(expected):
+                raise InputError(f"digits({statement!r}): {len(found)} numbers are compared with {len(expected)}")
+            if self.tamper:
+                # Even the last digit that is claimed must count.
+                size = max((abs(e) for e in expected), default=mpmath.mpf(0)) or mpmath.mpf(1)
+                expected = [e + size * mpmath.mpf(10) ** (1 - digits) for e in expected]
+            scale = max((abs(e) for e in expected), default=mpmath.mpf(0)) or mpmath.mpf(1)
+            gaps = [abs(f - e) for f, e in zip(found, expected, strict=True)]
+            # The largest of some numbers and NaN may be any of them.
+            finite = all(mpmath.isfinite(gap) for gap in gaps)
+            worst = max(gaps, default=mpmath.mpf(0)) / scale if finite else mpmath.inf
+            agree = digits + 3 if worst == 0 else int(mpmath.floor(-mpmath.log10(worst))) if finite else 0
+            figure = f"{min(agree, digits + 3)} digits" + (
+                "" if worst <= mpmath.mpf(10) ** -digits else f", {digits} claimed"
+            )
+            holds = worst <= mpmath.mpf(10) ** -digits
+        self._take(statement, Kind.DIGITS, figure, holds, derived)
 
     def sampled(self, statement: str, estimate: float, standard_error: float, claimed: float) -> None:
         """Claim that a sampled number is what was derived, in standard errors; the sample must be able to see 5 %."""
@@ -102,7 +107,7 @@ class Proof:
 
     # What becomes of it
 
-    def _take(self, statement: str, kind: Kind, figure: str, holds: bool, shown: Any) -> None:
+    def _take(self, statement: str, kind: Kind, figure: str, holds: bool, shown: Any, claimed: Any = None) -> None:
         now = time.perf_counter()
         # A result stands behind a statement that leads up to it, "the landscape is", not behind a sentence.
         result = str(shown) if kind is Kind.EXACT and statement.split()[-1] in LEADS else ""
@@ -116,6 +121,7 @@ class Proof:
             shown,
             result if len(result) <= LONGEST else "",
             self.tamper,
+            claimed,
         )
         self._started = now
         self.verdicts.append(verdict)
@@ -130,12 +136,14 @@ class Proof:
 
 def _numbers(value: Any) -> list[Any]:
     parts = list(value) if isinstance(value, Sequence) or hasattr(value, "__len__") else [value]
-    return [mpmath.mpf(str(p)) if isinstance(p, sp.Basic) else mpmath.mpf(p) for p in parts]
+    return [mpmath.mpf(str(sp.N(p, mpmath.mp.dps + 5))) if isinstance(p, sp.Basic) else mpmath.mpf(p) for p in parts]
 
 
 def _identical(a: Any, b: Any) -> bool:
     if isinstance(a, Landscape) and isinstance(b, sp.Expr):
         a = a.expr
+    if isinstance(b, Landscape) and isinstance(a, sp.Expr):
+        b = b.expr
     if isinstance(a, (Landscape, Loss)) or isinstance(b, (Landscape, Loss)):
         return bool(a == b)
     if isinstance(a, (tuple, list)) and isinstance(b, (tuple, list)):
@@ -195,7 +203,7 @@ def _wrong(claim: Any) -> Any:
         return claim * (1 + PLANTED)
     if claim.is_infinite:
         return -claim
-    if claim == 0:
+    if claim == 0 or claim in (sp.oo, -sp.oo):
         return PLANTED
     if not claim.is_Add:
         return claim * (1 + PLANTED)

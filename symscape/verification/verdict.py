@@ -22,7 +22,7 @@ class Verdict:
 
     ``figure`` is what was measured: digits that agree, a deviation in standard errors, a largest difference; for an exact
     identity it says what is identical. ``result`` is what was derived, in a line, where it fits one. ``tampered``: a wrong
-    formula stood in the place of the claim.
+    formula stood in the place of the claim. ``claimed``: what was typed in, where it is identical with what was derived.
     """
 
     number: int
@@ -34,6 +34,7 @@ class Verdict:
     shown: Any = None
     result: str = ""
     tampered: bool = False
+    claimed: Any = None
 
     @property
     def says(self) -> str:
