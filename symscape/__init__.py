@@ -66,9 +66,11 @@ if TYPE_CHECKING:
     from symscape.losses.parser import parse_loss
     from symscape.population.values import population_series, population_value
     from symscape.probability.moments import Moments
+    from symscape.programs.landscape_function import LandscapeFunction
     from symscape.sampling.check.check import check, check_on_digits
     from symscape.sampling.check.result import Check
     from symscape.sampling.cumulants import FourthCumulants
+    from symscape.sampling.evaluator import Estimate
     from symscape.sampling.sampled_loss import SampledLoss, sampled_loss
     from symscape.spectrum.closed_form.closed_form import closed_form
     from symscape.spectrum.closed_form.minimiser import NoClosedForm, mode_minimiser
@@ -96,7 +98,9 @@ _LATER = {
     "Check": "symscape.sampling.check.result",
     "Collapse": "symscape.conditions.collapsed",
     "Condition": "symscape.conditions.condition",
+    "Estimate": "symscape.sampling.evaluator",
     "FourthCumulants": "symscape.sampling.cumulants",
+    "LandscapeFunction": "symscape.programs.landscape_function",
     "Moments": "symscape.probability.moments",
     "NoClosedForm": "symscape.spectrum.closed_form.minimiser",
     "NoSolution": "symscape.stationary.aligned_families",
@@ -174,6 +178,7 @@ __all__ = [
     "ConditionalExpectationError",
     "CumulantViews",
     "E",
+    "Estimate",
     "ExpressionError",
     "Facts",
     "FourthCumulants",
@@ -181,6 +186,7 @@ __all__ = [
     "InfoNCE",
     "InputError",
     "Landscape",
+    "LandscapeFunction",
     "Loss",
     "M",
     "MixtureViews",

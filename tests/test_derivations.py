@@ -229,3 +229,14 @@ def test_a_script_with_a_claim_that_fails_ends_with_status_1(capsys):
         ss.present(prove)
     out = capsys.readouterr().out
     assert left.value.code == 1 and "FAILS" in out and "2 claims: claims [1] FAIL" in out
+
+
+def test_the_readme_lists_every_derivation_with_its_claim():
+    """The table of derivations/README.md has one row a module, with the claim of its docstring; README.md counts them."""
+    text = (folder() / "README.md").read_text()
+    for d in derivations():
+        claim = d.claim.replace("|", "\\|").rstrip(".")
+        assert f"| {d.result} | [{d.file.stem}]({d.file.name}) | {claim} |" in text, d.identifier
+    assert text.count("](t") + text.count("](x") == len(derivations())
+    front = (folder().parent / "README.md").read_text()
+    assert f"{len(derivations())} short programs" in front

@@ -127,6 +127,13 @@ def test_bad_exports_write_nothing(tmp_path):
         ss.export(land, tmp_path / "a.py", backend="fortran")
     with pytest.raises(InputError, match=r"ends with \.py"):
         ss.export(land, tmp_path / "a.txt")
+    with pytest.raises(UnknownNameError, match="did you mean 'torch'"):
+        ss.export(land, tmp_path / "a.py", backend="pytorch")
+    for name, message in (("numpy.py", "hides the library"), ("my-loss.py", "cannot be imported")):
+        with pytest.raises(InputError, match=message):
+            ss.export(land, tmp_path / name)
+    with pytest.raises(InputError, match="the first argument is a landscape"):
+        ss.export(ss.InfoNCE(), tmp_path / "a.py")
     with pytest.raises(InputError, match="not a folder with room"):
         ss.export(land, tmp_path / "nowhere" / "a.py")
     with pytest.raises(InputError, match="joint cumulants"):

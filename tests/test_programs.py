@@ -1,5 +1,6 @@
 """Compiled programs against the definitions of words: value, gradient, Hessian-vector product, in every layout."""
 
+import pickle
 import threading
 from dataclasses import dataclass
 
@@ -394,8 +395,46 @@ def test_bad_arguments_are_told():
         f(np.ones((0, 2)), **given)
     with pytest.raises(UnknownNameError, match="whose size is d0"):
         f.hessian_at_origin()
+    with pytest.raises(InputError, match="d1=-1"):
+        f.hessian_at_origin(d1=-1, **given)
+    with pytest.raises(MomentsError, match="rows of equal length"):
+        f.hessian_at_origin(A0=[[1, 2], [3]])
+    with pytest.raises(MomentsError, match="W looks transposed"):
+        f(np.ones((3, 2)), A0=np.eye(3), Sigma=np.eye(3))
+    with pytest.raises(UnknownNameError, match="A0 is missing, and there is no argument 'A_0'"):
+        f(np.ones((1, 2)), A_0=np.eye(2), Sigma=np.eye(2))
+    with pytest.raises(InputError, match="not a dictionary"):
+        ss.landscape(ss.InfoNCE()).numpy()(np.ones((1, 2)), **given, params=[1])
+    symbolic = ss.landscape(ss.InfoNCE(tau=sp.Symbol("tau", positive=True))).numpy()
+    with pytest.raises(InputError, match="tau is positive"):
+        symbolic(np.ones((1, 2)), **given, tau=-1)
+    with pytest.raises(MomentsError, match="NaN or infinite"):
+        f.canonical(A0=np.full((2, 2), np.nan), Sigma=np.eye(2))
+    with pytest.raises(MomentsError, match="finite d0 x d0 array"):
+        f.canonical(A0=np.eye(2), Sigma=np.full((2, 2), np.nan))
+    canonical = f.canonical(A0=np.eye(2), Sigma=2 * np.eye(2))
+    for call in (canonical, canonical.coordinates, canonical.weights):
+        for wrong in ("x", [[1, 2], [3]], np.ones((2, 3)), 1j * np.eye(2), np.ones((0, 2))):
+            with pytest.raises(MomentsError):
+                call(wrong)
     cumulants = ss.landscape(ss.InfoNCE(), data=ss.CumulantViews()).numpy()
     rows = np.random.default_rng(0).normal(size=(9, 2))
     kappa = ss.FourthCumulants({"x": rows, "x'": rows})
     with pytest.raises(InputError, match="differences of the gradient"):
         cumulants.hessian_vector_product(np.ones((1, 2)), np.ones((1, 2)), kappa=kappa, **given)
+
+
+def test_a_compiled_landscape_survives_a_pickle():
+    """After a call, too, when programs have been made."""
+    f = ss.landscape(ss.NTXent.symbolic(), data=ss.GaussianViews(mean=True)).numpy()
+    W, numbers = np.ones((2, 3)) / 4, {"tau": 0.5, "epsilon": 1.0}
+    moments = {"A0": np.eye(3), "Sigma": 2 * np.eye(3), "mean": np.ones(3)}
+    value = f(W, **moments, **numbers)
+    assert pickle.loads(pickle.dumps(f))(W, **moments, **numbers) == value
+
+
+def test_the_hessian_at_the_origin_takes_mpmath_numbers():
+    f = ss.landscape(ss.InfoNCE(tau=sp.Rational(1, 3))).numpy()
+    with mpmath.workdps(30):
+        third = np.array([[mpmath.mpf(1) / 3]], dtype=object)
+        assert abs(f.hessian_at_origin(A0=third, Sigma=third)[0, 0] + 2) < mpmath.mpf(10) ** -28

@@ -21,6 +21,9 @@ DATA_MODELS: dict[str, DataModel] = {
     "mixture": MixtureViews(2),
 }
 
+#: Orders beyond this take long without a word.
+HIGHEST_ORDER = 60
+
 LossName = Annotated[
     str, typer.Argument(help="A loss or preset by name, or an expression such as 'E(sqdist(x, xp)) + ...'.")
 ]
@@ -36,7 +39,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Machine-readable output.")
 
 
 def chosen_landscape(loss: Loss, order: int, data: str, bias: bool) -> Landscape:
-    """Return the landscape that the options ask for. Raises UnknownNameError for another data model."""
+    """Return the landscape that the options ask for.
+
+    Raises UnknownNameError for another data model, InputError for too high an order.
+    """
+    if order > HIGHEST_ORDER:
+        raise InputError(
+            f"--order {order}: at most {HIGHEST_ORDER} here; landscape(loss, order) in Python has no limit"
+        )
     if data not in DATA_MODELS:
         raise UnknownNameError(f"--data {data}: unknown data model; known: {', '.join(DATA_MODELS)}")
     return landscape(loss, order=order, data=DATA_MODELS[data], bias=bias)

@@ -21,6 +21,7 @@ from symscape.losses.loss import CatalogueLoss, Loss
 from symscape.losses.presets.preset import Preset, Recipe
 from symscape.sampling.check.result import Check
 from symscape.verification.derivations import Outcome
+from symscape.verification.verdict import Kind, Verdict
 
 
 def _console(stderr: bool = False) -> Console:
@@ -205,37 +206,63 @@ def counting(total: int, words: str) -> Iterator[Callable[[], None]]:
         yield advance
 
 
-def print_outcomes(outcomes: Sequence[Outcome], tampered: bool) -> None:
-    """Print what came of derivations as a table of claims; with planted errors, which were caught."""
+def print_outcomes(outcomes: Sequence[Outcome], every_claim: bool) -> None:
+    """Print what came of derivations, one a row, or claim by claim; what failed is repeated at the end."""
     console = _console()
-    if tampered:
-        _print_caught(console, outcomes)
-        return
-    table = Table(title="Derivations", title_justify="left")
-    for heading in ("", "claim", "proof", "figure", "time"):
+    table = Table(title="Derivations", title_justify="left", show_lines=every_claim)
+    for heading in ("", "claim", "proof", "time"):
         table.add_column(heading, overflow="fold")
     for outcome in outcomes:
-        derivation = outcome.derivation
-        verdict = "holds" if outcome.good else "FAILS"
-        table.add_row(
-            Text(derivation.identifier, style="bold"), Text(derivation.claim, style="bold"), verdict, "",
-            f"{outcome.seconds:.1f} s",
-        )  # fmt: skip
-        for v in outcome.verdicts:
-            mark = "" if v.holds else "FAILS: "
-            table.add_row(f"  ({v.number})", Text(v.says), v.kind.value, Text(mark + v.figure), "")
-        if outcome.error:
-            table.add_row("", Text(outcome.error), "FAILS", "", "")
-        table.add_section()
+        name, seconds = Text(outcome.derivation.identifier, style="bold"), f"{outcome.seconds:.1f} s"
+        words = _proof_words(outcome.verdicts) if outcome.good else "FAILS"
+        table.add_row(name, Text(outcome.derivation.claim), words, seconds)
+        for v in outcome.verdicts if every_claim else ():
+            table.add_row(f"  ({v.number})", Text(v.says), Text(f"{v.kind.value}: {v.figure}"), "")
     console.print(table)
+    for outcome in outcomes:
+        for v in outcome.verdicts:
+            if not v.holds:
+                console.print(Text(f"{outcome.derivation.identifier} FAILS: {v}"), soft_wrap=True)
+        if outcome.error:
+            console.print(Text(f"{outcome.derivation.identifier} FAILS: {outcome.error}"), soft_wrap=True)
     claims = sum(len(o.verdicts) for o in outcomes)
     bad = [o.derivation.identifier for o in outcomes if not o.good]
     words = f"{len(outcomes)} derivations, {claims} claims: " + ("all hold" if not bad else f"{', '.join(bad)} FAIL")
     console.print(words, soft_wrap=True)
 
 
-def _print_caught(console: Console, outcomes: Sequence[Outcome]) -> None:
+def markdown_outcomes(outcomes: Iterable[Outcome]) -> str:
+    """Return what came of derivations as a Markdown table: result, module, claim, how it is verified, time."""
+    lines = ["| result | module | claim | verified | time |", "| --- | --- | --- | --- | --- |"]
+    for outcome in outcomes:
+        d = outcome.derivation
+        claim = d.claim.replace("|", "\\|").rstrip(".")
+        words = _proof_words(outcome.verdicts) if outcome.good else "FAILS"
+        lines.append(f"| {d.result} | [{d.file.stem}]({d.file.name}) | {claim} | {words} | {outcome.seconds:.1f} s |")
+    return "\n".join(lines)
+
+
+def _proof_words(verdicts: Sequence[Verdict]) -> str:
+    """Return how claims were proved, and the weakest figure of each kind.
+
+    >>> from symscape.verification.verdict import Kind
+    >>> _proof_words([Verdict(1, "a", Kind.EXACT, "identical", True, 0), Verdict(2, "b", Kind.DIGITS, "13 digits", True, 0)])
+    '1 exact; 1 in 13 digits'
+    """
+    by_kind = {kind: [v.figure for v in verdicts if v.kind is kind] for kind in Kind}
+    words = [f"{len(by_kind[Kind.EXACT])} exact"] if by_kind[Kind.EXACT] else []
+    if digits := by_kind[Kind.DIGITS]:
+        words.append(f"{len(digits)} in {min(int(figure.split()[0]) for figure in digits)} digits")
+    if sampled := by_kind[Kind.SAMPLED]:
+        words.append(f"{len(sampled)} sampled, within {max(abs(float(f.split()[0])) for f in sampled):.1f} s.e.")
+    if numeric := by_kind[Kind.NUMERIC]:
+        words.append(f"{len(numeric)} numeric")
+    return "; ".join(words)
+
+
+def print_caught(outcomes: Sequence[Outcome]) -> None:
     """Print for every claim, and for every result, whether its planted error was caught."""
+    console = _console()
     by_result: dict[str, bool] = {}
     for outcome in outcomes:
         derivation = outcome.derivation

@@ -18,6 +18,8 @@ def verify(
     tamper: Annotated[
         bool, typer.Option("--tamper", help="Plant a wrong formula in every claim; succeed if all are caught.")
     ] = False,
+    every_claim: Annotated[bool, typer.Option("--claims", help="Show every claim, not one row a derivation.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="A Markdown table, one row a derivation.")] = False,
 ) -> None:
     """Prove every claim of the theory again, and say how each was checked."""
     wanted = chosen(identifiers or ())
@@ -26,6 +28,12 @@ def verify(
         for outcome in run_all(wanted, tamper):
             outcomes[outcome.derivation.identifier] = outcome
             advance()
-    report.print_outcomes([outcomes[d.identifier] for d in wanted], tamper)
+    found = [outcomes[d.identifier] for d in wanted]
+    if tamper:
+        report.print_caught(found)
+    elif markdown:
+        typer.echo(report.markdown_outcomes(found))
+    else:
+        report.print_outcomes(found, every_claim)
     if not all(outcome.good for outcome in outcomes.values()):
         raise typer.Exit(code=1)

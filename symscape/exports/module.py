@@ -8,6 +8,7 @@ import tempfile
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,8 @@ def export(
     >>> print(export(ss.landscape(ss.InfoNCE()), file).name)
     landscape_numpy.py
     """
+    if not isinstance(land, Landscape):
+        raise InputError(f"export({land!r}, ...): the first argument is a landscape, for instance landscape(InfoNCE())")
     call = f"export({land.loss.name}, {str(file)!r}, backend={backend!r})"
     if params:
         land = landscape(land.loss.with_values(params), land.order, land.data, land.bias)
@@ -95,6 +98,11 @@ def export(
     if path.suffix != ".py":
         raise InputError(
             f"{call}: the file of a Python module ends with .py, for instance {path.name or 'landscape'}.py"
+        )
+    if not path.stem.isidentifier() or path.stem in ("numpy", "jax", "jaxlib", "torch", "math"):
+        why = "hides the library of that name" if path.stem.isidentifier() else "cannot be imported"
+        raise InputError(
+            f"{call}: a module named {path.stem!r} {why}; choose another name, such as landscape_{backend}.py"
         )
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"{call}: {path if path.is_dir() else path.parent} is not a folder with room for it")
@@ -121,7 +129,10 @@ def _replace(path: Path, text: str) -> None:
 def module_source(land: Landscape, backend: str = "numpy", call: str = "export") -> str:
     """Return the source of the module that `export` writes."""
     if backend not in BACKENDS:
-        raise UnknownNameError(f"{call}: unknown backend {backend!r}; known: {', '.join(BACKENDS)}")
+        close = get_close_matches(str(backend).lower(), [*BACKENDS, *(b.title.lower() for b in BACKENDS.values())], n=1)
+        meant = next((name for name, b in BACKENDS.items() if close and close[0] in (name, b.title.lower())), "")
+        hint = f"did you mean {meant!r}? " if meant else ""
+        raise UnknownNameError(f"{call}: unknown backend {backend!r}; {hint}known: {', '.join(BACKENDS)}")
     return _Module(land, backend, call).source()
 
 

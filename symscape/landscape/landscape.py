@@ -305,7 +305,9 @@ def landscape(loss: Loss, order: int = 4, data: DataModel | None = None, bias: b
     -Tr M + 3/4 Tr P² + O(W⁶)
     """
     if not isinstance(loss, Loss):
-        raise InputError(f"landscape({loss!r}): the first argument is a Loss; wrap an expression in Loss(...)")
+        hint = "wrap an expression in Loss(...)"
+        hint += f", or use parse_loss({loss!r}) or preset({loss!r})" if isinstance(loss, str) else ""
+        raise InputError(f"landscape({loss!r}): the first argument is a Loss; {hint}")
     data = GaussianViews() if data is None else data
     if not isinstance(bias, bool):
         raise InputError(f"landscape(..., bias={bias!r}): bias is True or False; its numbers come with numpy()")

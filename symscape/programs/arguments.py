@@ -33,17 +33,18 @@ def real_array(name: str, value: Any) -> Array:
             return array
         return array.astype(float)
     except (TypeError, ValueError) as error:
-        shown = repr(value) if len(repr(value)) < 60 else f"{type(value).__name__} of length {len(value)}"
+        shown = repr(value) if len(repr(value)) < 60 else f"a {type(value).__name__}"
         raise MomentsError(
             f"{name}={shown} is not an array of real numbers; give one of numbers, rows of equal length"
         ) from error
 
 
-def shaped(name: str, value: Any, shape: tuple[int, ...]) -> Array:
-    """Return an array of real numbers of a given shape. Raises MomentsError."""
+def shaped(name: str, value: Any, shape: tuple[int, ...], d1: int = 0) -> Array:
+    """Return an array of real numbers of a given shape, for a W of ``d1`` outputs. Raises MomentsError."""
     array = real_array(name, value)
     if array.shape != shape:
-        raise MomentsError(f"{name} has shape {array.shape}; with this W it is {shape}")
+        turned = "; W looks transposed, it is d1 x d0" if d1 and array.shape == (d1,) * len(shape) else ""
+        raise MomentsError(f"{name} has shape {array.shape}; with this W it is {shape}{turned}")
     return array
 
 

@@ -11,6 +11,7 @@ from scipy.linalg import LinAlgError, eigh, solve_triangular
 
 from symscape.algebra.words import IDENTITY
 from symscape.errors import InputError, MomentsError
+from symscape.programs.arguments import real_array
 from symscape.programs.moment_program import MomentProgram
 
 Array = NDArray[np.floating[Any]]
@@ -42,6 +43,8 @@ class CanonicalFunction:
         coefficients: Callable[[int], tuple[Any, ...]],
     ):
         A0, Sigma = matrices["A_0"], matrices["Sigma"]
+        if not np.isfinite(A0).all():
+            raise MomentsError(f"{name}: A0 has NaN or infinite entries")
         try:
             lower = np.linalg.cholesky(Sigma)
             # A_0 u = r Sigma u; the modes are the columns of the inverse of T.
@@ -71,11 +74,11 @@ class CanonicalFunction:
 
     def coordinates(self, W: ArrayLike) -> Array:
         """Return V = W T."""
-        return np.asarray(W) @ self.T
+        return self._checked("W", W) @ self.T
 
     def weights(self, V: ArrayLike) -> Array:
         """Return W = V T^{-1}."""
-        return np.asarray(V) @ self.inverse
+        return self._checked("V", V) @ self.inverse
 
     def __call__(self, V: ArrayLike) -> Any:
         """Return the value: a float, or an array for a batch of V."""
@@ -95,11 +98,16 @@ class CanonicalFunction:
     def __repr__(self) -> str:
         return f"{self._name} in canonical coordinates, d0 = {len(self.r)}"
 
+    def _checked(self, name: str, value: ArrayLike) -> Array:
+        array = real_array(name, value)
+        if array.dtype.kind == "O":
+            raise MomentsError(f"{name}: canonical coordinates are for arrays of floats")
+        if array.ndim < 2 or array.shape[-1] != len(self.r) or not array.shape[-2]:
+            raise MomentsError(f"{name} has shape {array.shape}; it is (..., d1, {len(self.r)})")
+        return array
+
     def _run(self, V: ArrayLike, gradient: bool) -> tuple[Array, Array | None]:
-        V = np.asarray(V)
-        V = V if V.dtype.kind == "f" else V.astype(float)
-        if V.ndim < 2 or V.shape[-1] != len(self.r):
-            raise MomentsError(f"V has shape {V.shape}; it is (..., d1, {len(self.r)})")
+        V = self._checked("V", V)
         numbers = self._coefficients(V.shape[-2])
         value, dV, _ = self._program.run(V, self._matrices, self._means, None, numbers, None, gradient)
         return value, dV

@@ -121,15 +121,16 @@ class LandscapeFunction:
         With a bias H is (d0 + 1) x (d0 + 1), that of (W, b), the bias last. ``d1`` matters where coefficients depend on it.
         Raises InputError when the quadratic part couples outputs.
         """
-        names = (*self._letter_of, "mean")
-        given = [np.shape(arguments[name])[-1] for name in names if np.ndim(arguments.get(name, 0))]
-        if not given:
+        if isinstance(d1, bool) or not isinstance(d1, int) or d1 < 1:
+            raise InputError(f"{self!r}: d1={d1!r}; the number of outputs is a positive integer")
+        given = [real_array(name, arguments[name]) for name in self._letter_of if arguments.get(name) is not None]
+        if not given or given[0].ndim < 1:
             raise UnknownNameError(f"{self!r}: give A0 or Sigma, whose size is d0")
-        d0, quadratic = given[0], self._quadratic
+        d0, quadratic = given[0].shape[-1], self._quadratic
         bias = {"b": np.zeros(d1)} if self.meaning.has_bias and "b" not in arguments else {}
         call = quadratic._call(np.zeros((d1, d0)), {**arguments, **bias})
         size = d0 + self.meaning.has_bias
-        H = np.zeros((size, size))
+        H = np.zeros((size, size), dtype=object if call.W.dtype.kind == "O" else float)
         for (monomial, _), coefficient in zip(quadratic.terms, call.coefficients, strict=True):
             (generator,) = monomial
             if generator[0] == "tr":
@@ -157,13 +158,19 @@ class LandscapeFunction:
             raise UnknownNameError(f"{self!r}: canonical coordinates need A0= and Sigma=")
         if self.meaning.has_bias or self.program.cumulants:
             raise InputError(f"{self!r}: canonical coordinates are for landscapes without bias and joint cumulants")
-        call = self._call(np.zeros((1, len(np.atleast_2d(arguments["Sigma"])))), arguments)
+        Sigma = real_array("Sigma", arguments["Sigma"])
+        if Sigma.dtype.kind == "O" or Sigma.ndim != 2 or not np.isfinite(Sigma).all():
+            raise MomentsError(f"{self!r}: canonical coordinates need a finite d0 x d0 array Sigma of floats")
+        call = self._call(np.zeros((1, len(Sigma))), arguments)
         values = self._values(arguments)
 
         def coefficients(d1: int) -> tuple[Any, ...]:
             return self._numbers(d1, values, exact=False)
 
         return CanonicalFunction(repr(self), self.program, call.matrices, call.means, coefficients)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LandscapeFunction, (self.name, self.terms, self.meaning, tuple(sorted(self._accepted)))
 
     def __repr__(self) -> str:
         given = ["A0", "Sigma", *(argument_name(s) for s in self.letters if s not in ("A_0", "Sigma"))]
@@ -239,9 +246,12 @@ class LandscapeFunction:
         for name, letter in self._letter_of.items():
             given = left.pop(name, None)
             if given is not None:
-                matrices[letter] = shaped(name, given, (d0, d0))
+                matrices[letter] = shaped(name, given, (d0, d0), d1)
             elif letter in self.letters:
-                raise UnknownNameError(f"{self!r}: the argument {name} is missing")
+                taken = self._accepted | self._parameter_names | {"params", "b", "kappa", "mean"}
+                others = sorted(set(left) - taken)
+                given_as = f", and there is no argument {others[0]!r}" if others else ""
+                raise UnknownNameError(f"{self!r}: the argument {name} is missing{given_as}")
         means = self._means(left, d0)
         if self.meaning.centred and self.meaning.has_mean:
             outer = np.outer(means["mean"], means["mean"])
@@ -300,7 +310,10 @@ class LandscapeFunction:
         """Return the parameters of a call, in order."""
         if not self.parameters and "params" not in given:
             return ()
-        params = {str(k): v for k, v in dict(given.get("params") or {}).items()}
+        chosen = given.get("params") or {}
+        if not isinstance(chosen, Mapping):
+            raise InputError(f"{self!r}: params={chosen!r} is not a dictionary of symbols and numbers")
+        params = {str(k): v for k, v in chosen.items()}
         for name in params:
             if argument_name(name) in given:
                 raise InputError(f"{self!r}: {name} is given twice, by name and in params=")
@@ -318,6 +331,8 @@ class LandscapeFunction:
                 raise InputError(
                     f"{self!r}: {name}={value!r} is not finite; for n = oo derive the landscape with n=sympy.oo"
                 )
+            if (parameter.is_positive and number <= 0) or (parameter.is_nonnegative and number < 0):
+                raise InputError(f"{self!r}: {name}={value!r}; {name} is positive in this loss")
             values.append(value if isinstance(value, mpmath.mpf) else number)
         return tuple(values)
 
