@@ -16,7 +16,8 @@ import numpy as np
 from timing import markdown_table, times_longer
 
 import symscape as ss
-from symscape.sampling.check.batches import Ray, Sampler
+from symscape.sampling.check.batches import Sampler
+from symscape.sampling.check.image import Ray
 from symscape.sampling.check.populations import population_of
 
 HEADER = ("what", "symscape", "baseline", "ratio", "goal", "met")

@@ -56,6 +56,12 @@ def cross_entropy(form, a, b, w=None):
     return sum(found) / len(found) / w.sum()
 
 
+def jackknife_differences(loss, form, a, b, data):
+    """N - 1 times what the loss loses when a datum is left out, less the same for the first of the data."""
+    left = np.array([loss(form, np.delete(a, k, axis=0), np.delete(b, k, axis=0)) for k in data])
+    return (len(a) - 1) * (left[0] - left)
+
+
 def windows(form, s, n):
     """Anchor i against rows i+1 .. i+n, then i+n+1 .. i+2n, ... modulo N."""
     N, losses = len(s), []

@@ -13,11 +13,13 @@ from catalogue_cases import LOSSES
 import symscape as ss
 from symscape.algebra.polynomial import Polynomial
 from symscape.landscape.landscape import Landscape
-from symscape.sampling.check.batches import Ray, Sampler
+from symscape.sampling.check.batches import Point, Sampler
 from symscape.sampling.check.check import check
-from symscape.sampling.check.directions import Terms
+from symscape.sampling.check.directions import Terms, value
+from symscape.sampling.check.image import Ray
 from symscape.sampling.check.mixtures import MixtureCumulants
 from symscape.sampling.check.populations import RowsPopulation, population_of
+from symscape.sampling.check.rounding import rounding_of_loss
 
 with pytest.MonkeyPatch.context() as patch:
     patch.syspath_prepend(str(Path(__file__).parent.parent / "benchmarks"))
@@ -187,6 +189,100 @@ def test_presets_are_checked_as_released():
     assert clipped.verdict == "agrees" and "branch" in {row.verdict for row in clipped.rows}
 
 
+# Errors must not hide, and rounding and heavy tails must not alarm
+
+
+DOT = ss.InfoNCE(tau=0.5, similarity="dot")
+
+
+@pytest.mark.parametrize("factor", [0.98, 1.02, 1.4, -1])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_errors_in_a_mixture_show_whichever_their_sign(factor, seed):
+    """An error that cancels against the next orders at one scale is seen nevertheless, in every kind of term."""
+    land = ss.landscape(DOT, data=ss.MixtureViews(2))
+    for index in (0, 5, 13):
+        found = check(DOT, ss.MixtureViews(2), rng=seed, samples=4096, land=planted(land, index, factor))
+        assert found.verdict == "differs", f"term {index}: {found}"
+
+
+@pytest.mark.parametrize("factor", [0.98, 1.02])
+def test_errors_show_on_features_whichever_their_sign(factor):
+    """The same on rows that are far from Gaussian, where the next orders are measured."""
+    land = ss.landscape(DOT, data=ss.GaussianViews(mean=True))
+    for index in range(len(land.terms)):
+        assert check(DOT, features(), samples=4096, land=planted(land, index, factor)).verdict == "differs"
+
+
+def test_an_error_does_not_hide_behind_the_next_orders():
+    """A row whose gap is within chance differs all the same if the next orders are not."""
+    found = check(ss.InfoNCE(), GAUSSIAN, samples=4096)
+    row = max(found.rows, key=lambda r: abs(r.next_part) / r.allowed)
+    hidden = replace(row, landscape=row.sampled)
+    assert abs(row.next_part) > 1.5 * row.allowed and hidden.verdict == "differs"
+
+
+def test_next_orders_of_a_mixture_are_measured():
+    """What is measured at larger scales is the derived part of degree 6, of the actual mixture, within 1 %."""
+    found = check(ss.InfoNCE(), ss.MixtureViews(2), samples=4096)
+    population = population_of("", ss.MixtureViews(2), {}, 2)
+    part = ss.landscape(ss.InfoNCE(), order=6, data=ss.MixtureViews(2)).part(6).numpy()
+    row = found.rows[1]
+    exact = value(part, found.weights[0], population.arguments) * row.scale**6
+    assert row.next_part == pytest.approx(exact, rel=0.01)
+
+
+def test_rounding_raises_no_alarm():
+    """Losses of 0 at W = 0 that are differences of logarithms: rounding of log N is a floor for the standard error."""
+    assert rounding_of_loss(ss.InfoNCE(), 2, 512) > 1e-14
+    x, chi = ss.anchor, ss.negative
+    difference = ss.Loss(sp.log(1000 + ss.E(sp.exp(ss.dot(x, chi)))) - sp.log(1001))
+    assert rounding_of_loss(difference, 2, 512) > 1e-14
+    for seed in (1, 2):
+        found = check(ss.InfoNCE(), ss.MixtureViews(2), rng=seed, samples=4096)
+        assert found.agrees, str(found)
+    row = found.rows[0]
+    assert replace(row, sampled=row.sampled + 0.1 * row.tolerance).verdict == "agrees"
+    assert replace(row, sampled=row.sampled + 3 * row.allowed).verdict == "differs"
+
+
+@pytest.mark.parametrize("kind", ["exponential", "student"])
+def test_heavy_tails_raise_no_alarm(kind):
+    """Cumulants beyond the fourth, many times as large as the Gaussian parts, are next orders and no difference."""
+    for seed in range(2):
+        r = np.random.default_rng(seed)
+        s = r.exponential(size=(200, 3)) if kind == "exponential" else r.standard_t(3, size=(200, 3))
+        rows = s + 0.3 * r.normal(size=s.shape), s + 0.45 * r.normal(size=s.shape)
+        for loss in (ss.NTXent(tau=0.5, epsilon=1), DOT):
+            found = check(loss, rows, samples=4096, rng=seed)
+            assert found.agrees, str(found)
+
+
+@pytest.mark.parametrize("loss", [ss.VICReg(epsilon=0.25), ss.InfoNCE()], ids=repr)
+def test_a_large_mean_raises_no_alarm(loss):
+    """A mean of a hundred deviations costs digits of the covariances, which the bounds know; 2 % still shows."""
+    a, b = features(50)
+    land = ss.landscape(loss, data=ss.GaussianViews(mean=True))
+    assert check(loss, a + 100, b + 100, samples=4096).verdict == "agrees"
+    wrong = planted(land, len(land.terms) - 1)
+    assert check(loss, a + 100, b + 100, samples=4096, land=wrong).verdict == "differs"
+
+
+@pytest.mark.parametrize("mean", [False, True])
+def test_a_mean_of_rounding_is_none(mean):
+    """Centred arrays take an ordinary landscape, and one with a mean; arrays with a mean take only that."""
+    a, b = features(100)
+    land = ss.landscape(ss.InfoNCE(), data=ss.GaussianViews(mean=mean))
+    assert check(ss.InfoNCE(), a - a.mean(axis=0), b - b.mean(axis=0), land=land, samples=4096).verdict == "agrees"
+    with pytest.raises(ss.InputError, match="have a mean"):
+        check(ss.InfoNCE(), a, b, land=ss.landscape(ss.InfoNCE()))
+
+
+def test_few_batches_widen_what_is_put_down_to_chance():
+    """Student's t: as rare as four standard errors of a normal distribution, which 8 batches do not tell."""
+    few, many = (Point(0.0, 1.0, 0.0, 0.0, 0.0, freedom) for freedom in (7, 10_000))
+    assert few.quantile > 7 and many.quantile == pytest.approx(4, abs=0.01)
+
+
 # What it prints, and what it refuses
 
 
@@ -198,6 +294,29 @@ def test_what_is_found_is_plain_data():
     text = str(found)
     assert text.count("agrees") >= len(found.rows) and "Tr P²" in text
     assert found.d1 == 1 and np.isclose(found.weights[0] @ [1.5, 0, 0], 1.5 / np.sqrt(1.5))
+
+
+def test_a_check_is_shown_in_one_line_and_printed_in_full():
+    """The repr says the verdict, and a row never contradicts the deviation beside it."""
+    rows = features(100)
+    found = check(ss.InfoNCE(), *rows, samples=4096, rng=0)
+    assert repr(found) == f"Check(InfoNCE: agrees, the given features, 100 x 3, {found.samples} samples)"
+    assert found == check(ss.InfoNCE(), rows, samples=4096, rng=np.random.default_rng(0))
+    for row in found.rows:
+        assert (abs(row.left) > 4) == (row.verdict == "differs")
+        assert row.verdict != "agrees" or row.relative_error < 0.05
+    noisy = replace(
+        found.rows[0], standard_error=1.0, with_cumulants=None, landscape=2 * found.rows[0].sampled, slack=1.0
+    )
+    assert noisy.verdict == "noise"
+    assert found.rows[-1].left == 0 and " - " in found.table()[-1]
+
+
+def test_progress_is_told():
+    """The caller's function hears of every batch, and of at most as many as were announced."""
+    heard = []
+    found = check(ss.InfoNCE(), GAUSSIAN, samples=4096, progress=lambda done, most: heard.append((done, most)))
+    assert heard == [(k + 1, found.batches) for k in range(found.batches)]
 
 
 def test_what_hides_is_called_inconclusive():
@@ -223,7 +342,16 @@ def test_what_hides_is_called_inconclusive():
         (ss.InfoNCE(), GAUSSIAN, {"d1": 0}, "positive integer"),
         (ss.InfoNCE(), GAUSSIAN, {"d1": 5, "A0": np.eye(2) / 2, "Sigma": np.eye(2)}, "dependent"),
         (ss.InfoNCE(), GAUSSIAN, {"samples": 10}, "4096 samples or more"),
-        (ss.InfoNCE(), GAUSSIAN, {"rng": 3}, "numpy.random.Generator"),
+        (ss.InfoNCE(), GAUSSIAN, {"rng": -3}, "rng=-3 is not a numpy.random.Generator"),
+        (ss.InfoNCE(), GAUSSIAN, {"W": "x"}, "W='x' is not a matrix"),
+        (ss.InfoNCE(), GAUSSIAN, {"W": [[1, 2], [3]]}, r"W=\[\[1, 2\], \[3\]\] is not a matrix"),
+        (ss.InfoNCE(), GAUSSIAN, {"W": np.ones((2, 3)) * 1j}, "1.j.* is not a matrix of real numbers"),
+        (ss.InfoNCE(), GAUSSIAN, {"land": "x"}, "land='x' is not a landscape"),
+        (ss.InfoNCE(), GAUSSIAN, {"params": [1]}, r"params=\[1\] is not a dictionary"),
+        (ss.InfoNCE(), (np.tile([1.0, 2.0, 3.0], (20, 1)),) * 2, {}, "the features are constant"),
+        (ss.InfoNCE(), tuple(z + 1e4 for z in features()), {}, "subtract the mean"),
+        (ss.preset("align-uniform-official/align-uniform"), GAUSSIAN, {}, "takes no epsilon.*normalised_landscape"),
+        (ss.preset("open-clip/siglip"), GAUSSIAN, {"n": 8}, "takes no epsilon.*smooth cosines"),
         (ss.InfoNCE(), GAUSSIAN, {"W": np.zeros((2, 3))}, "represents these views by 0"),
         (ss.InfoNCE(), GAUSSIAN, {"W": np.ones((2, 4))}, "d1 x 3"),
         (ss.InfoNCE(), GAUSSIAN, {"land": ss.landscape(ss.InfoNCE(), bias=True)}, "without a bias"),

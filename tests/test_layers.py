@@ -31,6 +31,7 @@ LAYERS = (
     "figures",
     "__init__",
     "verification",
+    "document",
     "cli",
 )
 HEAVY = ("typer", "rich", "matplotlib", "numpy", "scipy")

@@ -243,7 +243,7 @@ def test_value_at_collapse_is_that_of_equal_rows(loss):
     """The symbolic value against the definition, and the evaluator, on equal rows; 1 % off is seen where it is not 0."""
     if "360" in repr(loss):
         loss = preset("directclr-official/directclr", loss_dim=3)
-    value = collapsed_value(loss, batch_size=6, outputs=4)
+    value = collapsed_value(loss, batch_size=6, d1=4)
     if any(getattr(form, "negatives", sp.oo) != sp.oo for _, form in loss.batch):
         assert value == 0
         return
@@ -276,7 +276,49 @@ def test_where_there_is_no_value_at_collapse():
     with pytest.raises(InputError, match="batch_size=1"):
         collapsed_value(preset("lightly/ntxent"), batch_size=1)
     with pytest.raises(InputError, match="is a Loss"):
-        collapsed_value("lightly/ntxent")
+        collapsed_value(6.93)
+    with pytest.raises(InputError, match="d1=0"):
+        collapsed_value("lightly/ntxent", d1=0)
+    with pytest.raises(UnknownNameError, match="did you mean"):
+        collapsed_value("lightly/ntxnt")
+
+
+def test_losses_by_name():
+    assert collapsed_value("lightly/ntxent") == collapsed_value(preset("lightly/ntxent"))
+    assert collapsed_value("vicreg") == collapsed_value(ss.VICReg())
+    by_loss, by_name, alone = (
+        stuck_at(6.93, losses=losses)
+        for losses in ([preset("lightly/ntxent")], iter(["lightly/ntxent"]), "lightly/ntxent")
+    )
+    assert by_loss == by_name == alone == stuck_at(6.93, losses=preset("lightly/ntxent")) and len(alone) == 1
+    assert repr(alone) == str(alone) and "N = 512" in repr(alone)
+    with pytest.raises(UnknownNameError):
+        stuck_at(6.93, losses="lightly/ntxnt")
+
+
+#: What log(1023) is printed as: by Python from float32 and float64, by NumPy, by a logger.
+PRINTED = [
+    6.930495262145996,
+    6.9304951590,
+    np.float64(6.930495),
+    np.float32(6.930495),
+    np.float64(6.93),
+    np.float32(6.93),
+    np.array(6.9305),
+    693.05e-2,
+]
+
+
+@pytest.mark.parametrize("value", PRINTED, ids=repr)
+def test_what_a_script_prints_is_found(value):
+    assert 512 in stuck_at(value, losses="lightly/ntxent").rows[0].sizes
+
+
+def test_what_a_script_does_not_print_is_not_found():
+    """A millionth is a few units of float32: 3e-6 of the value, and more digits than NumPy prints of float32, are far off."""
+    assert not stuck_at(6.930495 * (1 + 3e-6), losses="lightly/ntxent").rows
+    assert not stuck_at(np.float32(6.9306), losses="lightly/ntxent").rows
+    assert stuck_at(np.float32(6.93)).tolerance == stuck_at(6.93).tolerance == sp.Rational(1, 200)
 
 
 def test_a_loss_stuck_at_693_is_ntxent_at_batch_512():
@@ -305,7 +347,7 @@ def test_other_values_that_losses_are_stuck_at():
     assert "log(2*N - 1), N = 512 (510 to 514)" in text and max(map(len, text.splitlines())) <= 112
 
 
-@pytest.mark.parametrize("value", [float("nan"), sp.oo, sp.Symbol("x"), "6.93"])
+@pytest.mark.parametrize("value", [float("nan"), np.float32("inf"), sp.oo, sp.Symbol("x"), "6.93", np.ones(3), [6.93]])
 def test_stuck_at_takes_numbers(value):
     with pytest.raises(InputError):
         stuck_at(value)

@@ -27,6 +27,7 @@ from symscape.losses.batch import (
     Transformation,
     VarianceCovariance,
 )
+from symscape.losses.catalogue import make_loss
 from symscape.losses.language import (
     Dot,
     Entry,
@@ -47,24 +48,27 @@ squared_length = sp.Symbol("|c|^2", positive=True)
 fourth_powers = sp.Symbol("sum c_i^4", positive=True)
 
 
-def collapsed_value(loss: Loss, batch_size: Any = None, outputs: Any = None) -> sp.Expr:
+def collapsed_value(loss: Loss | str, batch_size: Any = None, d1: Any = None) -> sp.Expr:
     """Return the value of a loss on a batch in which every output is the same point, not the origin.
 
-    A SymPy expression in the batch size N and the number of outputs d_1, or with numbers for them. Losses of raw products
+    ``loss`` may be the name of one. A SymPy expression in the batch size N and the number of outputs d_1, or with numbers for
+    them. Losses of raw products
     (spectral contrastive, raw Barlow Twins) depend on the point c through ``|c|^2`` and ``sum c_i^4``. Raises InputError
-    where the value is 0/0, for a batch size below 2, or where an expression of single outputs depends on the point.
+    where the value is 0/0, for a batch size below 2, or where an expression of single outputs depends on the point;
+    UnknownNameError for an unknown name.
 
     >>> from symscape.losses.presets.presets import preset
-    >>> collapsed_value(preset("lightly/ntxent")), collapsed_value(preset("lightly/ntxent"), batch_size=512)
+    >>> collapsed_value("lightly/ntxent"), collapsed_value(preset("lightly/ntxent", tau=0.1), batch_size=512)
     (log(2*N - 1), log(1023))
-    >>> collapsed_value(preset("lightly/vicreg")), collapsed_value(preset("lightly/barlow-twins"))
-    (99/4, d_1)
+    >>> collapsed_value("lightly/vicreg"), collapsed_value("lightly/barlow-twins", d1=128)
+    (99/4, 128)
     """
+    loss = make_loss(loss, {}) if isinstance(loss, str) else loss
     call = f"collapsed_value({getattr(loss, 'name', loss)!r}, ...)"
     if not isinstance(loss, Loss):
-        raise InputError(f"{call}: the first argument is a Loss, for instance preset('lightly/ntxent')")
+        raise InputError(f"{call}: the first argument is a Loss, for instance preset('lightly/ntxent'), or its name")
     values = {}
-    for symbol, given, least, name in ((N, batch_size, 2, "batch_size"), (d_1, outputs, 1, "outputs")):
+    for symbol, given, least, name in ((N, batch_size, 2, "batch_size"), (d_1, d1, 1, "d1")):
         if given is not None:
             values[symbol] = exact(given)
             if values[symbol].is_integer is False or (values[symbol] - least).is_negative:

@@ -13,6 +13,7 @@ import sympy as sp
 
 from symscape.algebra.atoms import exact
 from symscape.errors import InputError
+from symscape.losses.catalogue import make_loss
 from symscape.losses.collapsed_value import N, collapsed_value
 from symscape.losses.language import d_1
 from symscape.losses.loss import Loss
@@ -47,10 +48,10 @@ class Baseline:
         return f"{self.value}, {self.symbol} = {self.likely}" + (f" ({first} to {last})" if last > first else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Baselines:
     """The answer of `stuck_at`: its rows, roundest sizes first, and the losses whose value at collapse depends on the point
-    or is undefined.
+    or is undefined. Shown as a table.
     """
 
     value: sp.Expr
@@ -73,24 +74,31 @@ class Baselines:
             lines += ["  no value of their own at collapse:", *_wrapped(self.undetermined)]
         return "\n".join(lines)
 
+    __repr__ = __str__
 
-def stuck_at(value: Any, tolerance: Any = None, losses: Iterable[Loss] | None = None) -> Baselines:
+
+def stuck_at(value: Any, tolerance: Any = None, losses: Loss | str | Iterable[Loss | str] | None = None) -> Baselines:
     """Return the presets, with their default settings, that have this value at complete collapse, and at which sizes.
 
-    ``tolerance``: half a unit of the last digit of a float, unless said. ``losses``: others than all presets. N is the batch
-    over which the loss is computed, all processes together where outputs are gathered. Raises InputError for a value that is
-    not a finite number.
+    ``tolerance``: unless said, half a unit of the last digit of a float, but not less than 1e-6 of it, a few units of float32.
+    ``losses``: others than all presets, one or several, or their names. N is the batch over which the loss is computed, all
+    processes together where outputs are gathered. Raises InputError for a value that is not a finite number.
 
-    >>> from symscape.losses.presets.presets import preset
-    >>> print(stuck_at(6.93, losses=[preset("lightly/ntxent"), preset("info-nce-pytorch/infonce"), preset("lightly/vicreg")]))
+    >>> stuck_at(6.93, losses=["lightly/ntxent", "info-nce-pytorch/infonce", "lightly/vicreg"])
     6.93 +- 0.005 when every output is the same point:
       log(2*N - 1), N = 512 (510 to 514)
           lightly/ntxent
       log(N), N = 1024 (1018 to 1027)
           info-nce-pytorch/infonce
     """
-    number = exact(value)
-    if not number.is_number or number.is_finite is not True or number.is_real is not True:
+    value = _as_printed(value)
+    number = value if isinstance(value, (list, tuple)) else exact(value)
+    if (
+        isinstance(number, (list, tuple))
+        or not number.is_number
+        or number.is_finite is not True
+        or number.is_real is not True
+    ):
         raise InputError(f"stuck_at({value!r}): the value of a loss is a finite number")
     width = _last_digit(value) if tolerance is None else exact(tolerance)
     if width.is_nonnegative is not True:
@@ -99,7 +107,7 @@ def stuck_at(value: Any, tolerance: Any = None, losses: Iterable[Loss] | None = 
         )
     groups: dict[sp.Expr, list[str]] = {}
     undetermined = []
-    for loss in losses if losses is not None else (recipe.make({}) for recipe in PRESETS.values()):
+    for loss in _losses(losses):
         try:
             found = collapsed_value(loss)
         except InputError:
@@ -124,13 +132,33 @@ def _wrapped(names: tuple[str, ...]) -> list[str]:
     )
 
 
+def _losses(given: Loss | str | Iterable[Loss | str] | None) -> Iterator[Loss]:
+    """Yield the losses that are looked at: all presets, unless some are given."""
+    if given is None:
+        yield from (recipe.make({}) for recipe in PRESETS.values())
+        return
+    for loss in [given] if isinstance(given, (Loss, str)) else given:
+        yield make_loss(loss, {}) if isinstance(loss, str) else loss
+
+
+def _as_printed(value: Any) -> Any:
+    """Return a number of an array library as the Python float with the digits that it is printed with."""
+    if not hasattr(value, "item"):
+        return value
+    try:
+        return float(str(value))
+    except ValueError:
+        return value.tolist()
+
+
 def _last_digit(value: Any) -> sp.Expr:
-    """Return half a unit of the last digit that a float is printed with; exact numbers are known much better."""
+    """Return half a unit of the last digit that a float is printed with, or a few float32 units; exact numbers are exact."""
     if not isinstance(value, (float, sp.Float)):
         return sp.Rational(1, 10**9)
-    _, _, exponent = f"{value!r}".lower().partition("e")
-    digits = f"{value!r}".lower().partition("e")[0].partition(".")[2]
-    return sp.Rational(Fraction(10) ** (int(exponent or 0) - len(digits))) / 2
+    mantissa, _, exponent = f"{value!r}".lower().partition("e")
+    digits = mantissa.partition(".")[2]
+    last = sp.Rational(Fraction(10) ** (int(exponent or 0) - len(digits))) / 2
+    return sp.Max(last, abs(sp.Rational(str(value))) / 10**6)
 
 
 def _baseline(expr: sp.Expr, names: tuple[str, ...], value: sp.Expr, width: sp.Expr) -> Baseline | None:

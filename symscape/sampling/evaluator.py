@@ -15,8 +15,12 @@ Array = NDArray[np.floating[Any]]
 class Estimate:
     """The value of a sampled loss, and its standard error as an estimate of the population's.
 
-    The standard error is that of the mean of the influence of every datum: of half the variance over pairs too, where a loss
-    compares data. It does not show the O(1/N) bias of functions of a mean over the batch.
+    The standard error is that of the mean of the influence of every datum, as anchor and as negative. For cross-entropies
+    (InfoNCE, NT-Xent and their presets) the influence is what leaving the datum out changes, the jackknife: a few candidates
+    may carry an anchor's sum, as at a low temperature or with dot products of long rows. Elsewhere it is the derivative by the
+    datum's weight, right to O(1/N); so it is for own expressions, where such heavy weights make it too small.
+
+    It does not show the O(1/N) bias of functions of a mean over the batch.
     """
 
     value: float
@@ -41,7 +45,10 @@ class Evaluator(Protocol):
         ...
 
     def influence(self, a: Array, b: Array) -> Array:
-        """Return, for each datum, N times the derivative of the loss by its weight, (N,): minus their mean, its influence."""
+        """Return, for each datum, N times the derivative of the loss by its weight, or N - 1 times what leaving it out lowers.
+
+        (N,), up to a constant: about their mean, the influences of the data.
+        """
         ...
 
 

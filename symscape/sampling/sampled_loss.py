@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import sympy as sp
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from symscape.errors import InputError, MomentsError, UnknownNameError
+from symscape.errors import InputError, MomentsError
 from symscape.losses.batch import BatchForm, Decay
+from symscape.losses.catalogue import make_loss
 from symscape.losses.language import d_1
 from symscape.losses.loss import Loss
-from symscape.programs.arguments import argument_name
+from symscape.sampling.batch_arguments import checked_views, number_of, real_array, refuse_infinite, with_numbers
 from symscape.sampling.evaluator import Array, Estimate, Evaluator, ViewMoments
 from symscape.sampling.expression.expression_evaluator import ExpressionEvaluator
 from symscape.sampling.forms import evaluator_of
+from symscape.sampling.jackknife import correction
 from symscape.sampling.moments.central import view_moments
+from symscape.sampling.pairs.logits import largest
+from symscape.sampling.pairs.negatives import Places
+from symscape.sampling.threads import one_thread
+
+#: Numbers of data at which standard errors of own expressions are compared with those by leaving out groups: 20 values more.
+LEAST, MOST = 20, 1024
 
 
 def sampled_loss(
-    loss: Loss,
+    loss: Loss | str,
     z_a: ArrayLike,
     z_b: ArrayLike,
     W: ArrayLike | None = None,
@@ -32,15 +41,24 @@ def sampled_loss(
 ) -> Estimate:
     """Return a loss on a batch of two views with its standard error: of representations N x d1, or features N x d0 with W.
 
-    The value is what released code computes, as ``loss.batch`` says, constants included. The standard error is that of the
-    population's loss: it counts how data differ, those that serve as negatives too, and does not show the O(1/N) bias of
-    functions of a mean over the batch. Other arguments and errors as for `SampledLoss`.
+    The value is what ``loss.batch`` says, which is where two numbers for one population may differ at finite N:
+
+    - A preset gives the number in a training log, log(2N - 1) and such constants included. Losses of the catalogue leave out
+      the log of the number of candidates: they are 0 when every output is the same point.
+    - An own expression pairs a datum with independent ones alone, x = a_i with j != i: the positive is no candidate. `InfoNCE`
+      counts it among them, as code does. So ``Loss(InfoNCE().expr)`` and ``InfoNCE()`` are two numbers, O(1/N) apart.
+
+    The standard error is that of the population's loss, see `Estimate`: it counts how data differ, those that serve as
+    negatives too, and does not show the O(1/N) bias of functions of a mean over the batch. Other arguments and errors as for
+    `SampledLoss`.
 
     >>> import numpy as np, symscape as ss
     >>> rng = np.random.default_rng(0)
     >>> z = rng.normal(size=(500, 3))
     >>> print(sampled_loss(ss.SpectralContrastive(), z, z + 0.1 * rng.normal(size=z.shape)))
     -2.98469 ± 0.014
+    >>> print(sampled_loss("lightly/ntxent", z, z, tau=0.1))
+    3.92746 ± 0.0091
     """
     return SampledLoss(loss, z_a, z_b, params, views, **parameters).estimate(W)
 
@@ -54,13 +72,22 @@ class _Term(NamedTuple):
 class SampledLoss:
     """A loss on a batch: ``SampledLoss(loss, a, b)`` of representations N x d1; of features N x d0 if W (d1 x d0) is given.
 
-    Rows of a and b are paired: two views of one datum. Both float32 stays float32; anything else is float64, and sums are.
-    Parameters that are symbols of the loss get numbers by name, ``lambda_`` for lambda, or in ``params={symbol: value}``, which
-    may hold more than is needed. ``views={name: array}`` holds arrays for more views than two, rows paired with those of a.
-    With W, losses that are functions of second moments cost nothing that grows with N after the first call.
+    ``loss`` may be the name of a preset or of a loss, ``"lightly/ntxent"``; parameters are then its settings. Otherwise
+    parameters that are symbols of the loss get numbers by name, ``lambda_`` for lambda, or in ``params={symbol: value}``, which
+    may hold more than is needed. Rows of a and b are paired: two views of one datum; ``views={name: array}`` holds arrays for
+    more views, rows paired with those of a. With W, losses that are functions of second moments cost nothing that grows with N
+    after the first call.
 
-    Raises InputError for arrays of other shapes, of fewer than two rows, with NaN or infinity, and where the loss has no value
-    on the batch; UnknownNameError for unknown or missing parameters; MomentsError for a W that does not fit.
+    Both float32 stays float32; anything else is float64, and sums are. Up to 16 MiB of arrays are copied; larger ones are not,
+    and must not change: moments are kept from the first call on. Losses of pairs take 64 MiB beyond that, and one thread.
+
+    Values: a preset gives the number in a training log; losses of the catalogue leave out the log of the number of candidates,
+    and are 0 when every output is the same point; an own expression takes no positive among the candidates, where `InfoNCE`
+    does (see `sampled_loss`). The standard error does not show the O(1/N) bias.
+
+    Raises InputError for arrays of other shapes, of fewer than two rows, with NaN or infinity, where the loss has no value on
+    the batch, and where it overflows; UnknownNameError for unknown or missing parameters; MomentsError for a W that does not
+    fit.
 
     >>> import numpy as np, symscape as ss
     >>> rng = np.random.default_rng(0)
@@ -75,20 +102,24 @@ class SampledLoss:
 
     def __init__(
         self,
-        loss: Loss,
+        loss: Loss | str,
         a: ArrayLike,
         b: ArrayLike,
         params: Mapping[Any, Any] | None = None,
         views: Mapping[str, ArrayLike] | None = None,
         **parameters: Any,
     ):
+        if isinstance(loss, str):
+            loss, parameters = make_loss(loss, parameters), {}
         if not isinstance(loss, Loss):
-            raise InputError(f"SampledLoss({loss!r}, ...): the first argument is a Loss, for instance InfoNCE(tau=0.1)")
+            raise InputError(
+                f"SampledLoss({loss!r}, ...): the first argument is a Loss, for instance InfoNCE(tau=0.1), or a preset's name"
+            )
         self._call = f"SampledLoss({loss.name}, ...)"
-        arrays = _arrays(self._call, {"a": a, "b": b, **(views or {})})
+        arrays = checked_views(self._call, {"a": a, "b": b, **(views or {})})
         self._a, self._b = arrays.pop("a"), arrays.pop("b")
         self._views = arrays
-        self.loss = _with_numbers(self._call, loss, params or {}, parameters)
+        self.loss = with_numbers(self._call, loss, {} if params is None else params, parameters)
         self._terms_of: dict[int, list[_Term]] = {}
 
     @property
@@ -98,16 +129,22 @@ class SampledLoss:
 
     def value(self, W: ArrayLike | None = None) -> float:
         """Return the loss of the rows, or of W times the rows."""
-        weights = self._weights(W)
-        images = self._images(weights)
-        return sum(
-            term.coefficient * self._term(term, weights, images, gradient=False).value
-            for term in self._terms(self._outputs(weights))
-        )
+        with self._in_range() as refuse:
+            weights = self._weights(W)
+            images = self._images(weights)
+            terms = self._terms(self._outputs(weights))
+            value = sum(term.coefficient * self._term(term, weights, images, gradient=False).value for term in terms)
+            refuse(value)
+        return value
 
     def value_and_gradient(self, W: ArrayLike | None = None) -> tuple[float, Any]:
         """Return the loss and its derivative by W; without W, the pair of its derivatives by a and by b."""
-        weights = self._weights(W)
+        with self._in_range() as refuse:
+            value, gradient = self._value_and_gradient(self._weights(W))
+            refuse(value, *(gradient if isinstance(gradient, tuple) else (gradient,)))
+        return value, gradient
+
+    def _value_and_gradient(self, weights: Array | None) -> tuple[float, Any]:
         images = self._images(weights)
         value = 0.0
         by_images: dict[str, Array] = {}
@@ -130,12 +167,38 @@ class SampledLoss:
 
     def estimate(self, W: ArrayLike | None = None) -> Estimate:
         """Return the loss with its standard error, from the influence of every datum."""
+        with self._in_range() as refuse:
+            value, influence = self._value_and_influence(self._weights(W))
+            refuse(value, influence)
+            unit = float(np.abs(influence).max()) or 1.0  # squares would overflow before the influence does
+            error = unit * float((influence / unit).std(ddof=1)) / np.sqrt(self.rows)
+            error *= self._correction(W, influence)
+        return Estimate(float(value), float(error))
+
+    def _correction(self, W: ArrayLike | None, influence: Array) -> float:
+        """Return what to multiply the standard error by: influences of own expressions are linear in the weights of data."""
         weights = self._weights(W)
+        evaluators = [term.evaluator for term in self._terms(self._outputs(weights))]
+        own = [evaluator for evaluator in evaluators if isinstance(evaluator, ExpressionEvaluator)]
+        if not any(own) or not LEAST <= self.rows <= MOST or not influence.any():
+            return 1.0
+
+        def without(kept: Places) -> float:
+            views = {name: rows[kept] for name, rows in self._views.items()}
+            return SampledLoss(self.loss, self._a[kept], self._b[kept], views=views).value(W)
+
+        try:
+            return correction(without, influence)
+        except InputError:  # so few data that the expression needs all of them
+            return 1.0
+
+    def _value_and_influence(self, weights: Array | None) -> tuple[float, Array]:
         images = self._images(weights)
         value, influence = 0.0, np.zeros(self.rows)
         for term in self._terms(self._outputs(weights)):
             if isinstance(term.evaluator, ExpressionEvaluator):
-                result = term.evaluator.run(**images.given, weight_norm=_squared(weights), influence=True)
+                with one_thread():
+                    result = term.evaluator.run(**images.given, weight_norm=_squared(weights), influence=True)
                 assert result.influence is not None
                 value += term.coefficient * result.value
                 influence += term.coefficient * result.influence
@@ -143,11 +206,29 @@ class SampledLoss:
             value += term.coefficient * self._term(term, weights, images, gradient=False).value
             if term.evaluator is not None:
                 influence += term.coefficient * term.evaluator.influence(images.a, images.b)
-        return Estimate(float(value), float(influence.std(ddof=1) / np.sqrt(self.rows)))
+        return value, influence
 
     def __repr__(self) -> str:
         rows, columns = self._a.shape
         return f"SampledLoss({self.loss.name}, {rows} rows of {columns} in {self._a.dtype})"
+
+    @contextmanager
+    def _in_range(self) -> Iterator[Callable[..., None]]:
+        """Turn overflow inside into an InputError; gives what raises that for results that are not finite."""
+
+        def refuse(*results: Any) -> None:
+            if not all(np.isfinite(result).all() for result in results):
+                raise FloatingPointError
+
+        try:
+            with np.errstate(over="raise", invalid="raise", divide="raise"):
+                yield refuse
+        except FloatingPointError:
+            size = max(largest(rows) for rows in (self._a, self._b, *self._views.values()))
+            raise InputError(
+                f"{self._call}: the result overflows {self._a.dtype} at entries up to {size:.3g}; rescale the representations, "
+                "so that their entries are near 1" + ("" if self._a.dtype == np.float64 else ", or give float64")
+            ) from None
 
     # Terms
 
@@ -159,7 +240,7 @@ class SampledLoss:
             for coefficient, form in self.loss.batch:
                 form = form.xreplace(size)
                 evaluator = None if isinstance(form, Decay) else evaluator_of(form)
-                found.append(_Term(_number(coefficient.xreplace(size)), form, evaluator))
+                found.append(_Term(number_of(coefficient.xreplace(size)), form, evaluator))
             self._terms_of[outputs] = found
         return self._terms_of[outputs]
 
@@ -171,13 +252,14 @@ class SampledLoss:
                 raise InputError(
                     f"{self._call}: weight decay is a function of W; give W, and features in place of representations"
                 )
-            gamma = _number(term.form.gamma)
+            gamma = number_of(term.form.gamma)
             return _Found(gamma * float(np.sum(W.astype(np.float64) ** 2)), {}, 2 * gamma * W)
         if isinstance(evaluator, ExpressionEvaluator):
             found = self._expression_on_moments(evaluator, W)
             if found is not None:
                 return found
-            result = evaluator.run(**images.given, weight_norm=_squared(W), gradient=gradient)
+            with one_thread():
+                result = evaluator.run(**images.given, weight_norm=_squared(W), gradient=gradient)
             by_W = None if W is None else 2 * result.by_weight_norm * W
             return _Found(result.value, result.gradients, by_W)
         if W is not None and hasattr(evaluator, "from_moments") and self._moments_pay:
@@ -231,14 +313,14 @@ class SampledLoss:
     def _weights(self, W: ArrayLike | None) -> Array | None:
         if W is None:
             return None
-        weights = _real(f"{self._call}: W", W).astype(self._a.dtype)
+        weights = real_array(f"{self._call}: W", W).astype(self._a.dtype)
         d0 = self._a.shape[1]
         if weights.ndim != 2 or weights.shape[1] != d0 or not len(weights):
             hint = "; it looks transposed" if weights.ndim == 2 and weights.shape[0] == d0 else ""
             raise MomentsError(
                 f"{self._call}: W has shape {weights.shape}; with features of {d0} columns it is d1 x {d0}{hint}"
             )
-        _finite(f"{self._call}: W", weights)
+        refuse_infinite(f"{self._call}: W", weights)
         return weights
 
 
@@ -287,94 +369,3 @@ def _through_moments(moments: ViewMoments, W: Array, by_mean: Array, by_second: 
 
 def _squared(W: Array | None) -> float | None:
     return None if W is None else float(np.sum(W.astype(np.float64) ** 2))
-
-
-# Checks
-
-
-def _with_numbers(call: str, loss: Loss, params: Mapping[Any, Any], parameters: Mapping[str, Any]) -> Loss:
-    """Return the loss with a number for every symbol but d_1, which the arrays say, and those that a batch does not need."""
-    needed = set[sp.Symbol]().union(*(c.free_symbols | form.free_symbols for c, form in loss.batch))
-    known = {argument_name(name): name for name in loss.parameters if name != str(d_1)}
-    by_name = {argument_name(str(symbol)): value for symbol, value in params.items()}
-    for name, value in parameters.items():
-        if name not in known:
-            has = ", ".join(known) or "none"
-            raise UnknownNameError(f"{call}: the loss has no parameter {name!r}; it has: {has}")
-        if name in by_name:
-            raise InputError(f"{call}: {name} is given twice, by name and in params=")
-        by_name[name] = value
-    missing = [name for name, symbol in known.items() if name not in by_name and loss.parameters[symbol] in needed]
-    if missing:
-        hint = ", ".join(f"{name}=..." for name in missing)
-        raise UnknownNameError(f"{call}: the parameter {missing[0]} has no value; pass {hint}")
-    chosen = {}
-    for name, symbol in known.items():
-        if name not in by_name:
-            continue
-        value = by_name[name]
-        try:
-            number = float(value)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{call}: {name}={value!r} is not a number") from error
-        if np.isnan(number) or (np.isinf(number) and symbol != "n"):
-            raise InputError(f"{call}: {name}={value!r} is not finite")
-        if loss.parameters[symbol].is_integer and np.isfinite(number) and not number.is_integer():
-            raise InputError(f"{call}: {name}={value!r} is an integer in this loss")
-        if loss.parameters[symbol].is_positive and number <= 0:
-            raise InputError(f"{call}: {name}={value!r} is positive in this loss")
-        if np.isinf(number):
-            chosen[symbol] = sp.oo
-        else:
-            chosen[symbol] = sp.Integer(int(number)) if number.is_integer() else value
-    return loss.with_values(chosen)
-
-
-def _number(expr: sp.Expr) -> float:
-    try:
-        return float(expr)
-    except (TypeError, OverflowError) as error:
-        raise InputError(f"{expr}: not a finite real number; give its symbols values that make it one") from error
-
-
-def _arrays(call: str, given: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
-    """Return the arrays, of one float type, checked: N x d, equal shapes, finite, N >= 2."""
-    arrays = {name: _real(f"{call}: {name}", value) for name, value in given.items()}
-    single = all(array.dtype == np.float32 for array in arrays.values())
-    first = arrays["a"]
-    for name, array in arrays.items():
-        if array.ndim != 2:
-            raise InputError(
-                f"{call}: {name} has shape {array.shape}; a view is an array N x d, one row for each datum"
-            )
-        if array.shape != first.shape:
-            raise InputError(
-                f"{call}: a has shape {first.shape} and {name} {array.shape}; rows of all views are paired, N x d each"
-            )
-    rows, columns = first.shape
-    if rows < 2 or columns < 1:
-        swapped = "; the axes look swapped, rows are data" if columns >= 2 else ""
-        raise InputError(f"{call}: a has shape {first.shape}; give at least two data, N >= 2{swapped}")
-    found = {}
-    for name, array in arrays.items():
-        found[name] = array if single else array.astype(np.float64, copy=False)
-        _finite(f"{call}: {name}", found[name])
-    return found
-
-
-def _real(name: str, value: ArrayLike) -> NDArray:
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} is not an array: {error}; give rows of equal length") from error
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"{name} is an array of {array.dtype}; give real numbers")
-    return array if array.dtype == np.float32 else array.astype(np.float64, copy=False)
-
-
-def _finite(name: str, array: NDArray) -> None:
-    if not np.isfinite(array).all():
-        row, column = (int(k) for k in np.argwhere(~np.isfinite(array))[0])
-        raise InputError(
-            f"{name}[{row}, {column}] is {array[row, column]}; remove that row from all views, or repair it"
-        )

@@ -157,8 +157,8 @@ class SpectrumLandscape:
         kinks = self.outer.atoms(sp.Max, sp.Min, sp.Abs)
         if kinks:
             raise InputError(
-                f"{self.name}.minimum(...): L has a kink, {min(map(str, kinks))}; take its regimes one by one, hinge_regimes(loss), "
-                "or the least value of all, rotation_minimised(loss, r, d1)"
+                f"{self.name}.minimum(...): L has a kink, {min(map(str, kinks))}; take its regimes one by one, "
+                "hinge_regimes(loss), or the least value of all, rotation_minimised(loss, r, d1)"
             )
         numbers = b if r is None else r
         if numbers is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import multiprocessing
 import os
 import re
+import signal
 import sys
 import time
 import traceback
@@ -133,14 +135,23 @@ def run_all(
         for derivation in chosen:
             yield _kept(run(derivation, tamper), keep) if keep else run(derivation, tamper)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(workers, initializer=_end_when_interrupted) as pool:
         waiting = [pool.submit(_run_apart, derivation, tamper, keep) for derivation in chosen]
         try:
             for done in as_completed(waiting):
                 yield done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.terminate()
+                worker.join()
             raise
+
+
+def _end_when_interrupted() -> None:
+    """Let a worker end at Ctrl-C: by default it would report that and take the next task."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _run_apart(derivation: Derivation, tamper: bool, keep: Callable[[Verdict], Any] | None) -> Outcome:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from symscape.errors import InputError, MomentsError
+from symscape.landscape.landscape import Landscape
 from symscape.losses.loss import Loss
 from symscape.probability.views import View
 from symscape.sampling.check.populations import Population
@@ -23,7 +24,10 @@ def with_numbers(call: str, loss: Any, parameters: dict[str, Any]) -> tuple[Loss
     """Return the loss with numbers for its symbols, and the arguments that are none of them."""
     if not isinstance(loss, Loss):
         raise InputError(f"{call}: the first argument is a Loss; wrap an expression in Loss(...)")
-    given = {**{str(k): v for k, v in dict(parameters.pop("params", None) or {}).items()}, **parameters}
+    params = parameters.pop("params", None)
+    if params is not None and not isinstance(params, Mapping):
+        raise InputError(f"{call}: params={params!r} is not a dictionary; give {{symbol or name: number}}")
+    given = {**{str(k): v for k, v in (params or {}).items()}, **parameters}
     names = set(loss.parameters) | {f"{name}_" for name in loss.parameters}
     numeric = loss.with_values({k: v for k, v in given.items() if k in names})
     missing = sorted(set(numeric.parameters) - {"d_1"})
@@ -37,19 +41,40 @@ def with_numbers(call: str, loss: Any, parameters: dict[str, Any]) -> tuple[Loss
     return numeric, {k: v for k, v in given.items() if k not in names}
 
 
-def check_arguments(call: str, d1: int | None, samples: int | None, rng: Any) -> None:
-    """Raise InputError for a generator that is none, and for numbers that make no sense."""
-    if rng is not None and not isinstance(rng, np.random.Generator):
-        raise InputError(f"{call}: rng={rng!r} is not a numpy.random.Generator; pass numpy.random.default_rng(0)")
+def check_arguments(call: str, d1: int | None, samples: int | None, land: Any) -> None:
+    """Raise InputError for numbers that make no sense, and for a landscape that is none."""
     if d1 is not None and (isinstance(d1, bool) or not isinstance(d1, int) or d1 < 1):
         raise InputError(f"{call}: d1={d1!r}; the number of outputs is a positive integer")
     if samples is not None and (isinstance(samples, bool) or not isinstance(samples, int) or samples < FEWEST):
         raise InputError(f"{call}: samples={samples!r}; a check takes {FEWEST} samples or more")
+    if land is not None and not isinstance(land, Landscape):
+        raise InputError(f"{call}: land={land!r} is not a landscape; give landscape(loss), or leave it out")
+
+
+def generator(call: str, rng: Any) -> np.random.Generator:
+    """Return the generator that was given, or that of a seed, 0 by default; raise InputError for anything else."""
+    if rng is None or (isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0):
+        return np.random.default_rng(0 if rng is None else int(rng))
+    if not isinstance(rng, np.random.Generator):
+        raise InputError(
+            f"{call}: rng={rng!r} is not a numpy.random.Generator; pass a seed such as 0, or default_rng(0)"
+        )
+    return rng
 
 
 def given_weights(call: str, W: ArrayLike) -> list[Array]:
-    """Return the matrices that were given as W; raise MomentsError for other shapes."""
-    array = np.asarray(W, dtype=float)
+    """Return the matrices that were given as W; raise MomentsError for what is none, and for other shapes."""
+    try:
+        array = np.asarray(W)
+        real = array.dtype.kind in "biuf"
+    except (TypeError, ValueError):
+        real = False
+    if not real:
+        given = " ".join(repr(W).split())
+        raise MomentsError(
+            f"{call}: W={given} is not a matrix of real numbers; give a d1 x d0 matrix, or several of them"
+        )
+    array = array.astype(np.float64)
     if array.ndim not in (2, 3) or not array.size or not np.isfinite(array).all():
         raise MomentsError(f"{call}: W has shape {array.shape}; give a finite d1 x d0 matrix, or several of them")
     return list(array[None] if array.ndim == 2 else array)

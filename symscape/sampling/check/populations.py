@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -17,6 +17,11 @@ from symscape.sampling.cumulants import FourthCumulants
 from symscape.sampling.noisy_views import NoisyViews
 
 Array = NDArray[np.float64]
+
+#: A mean or a deviation of given features that is zero but for rounding, relative to their deviation or size.
+ZERO = 1e-8
+#: A mean that is so many times the deviation is refused.
+FAR = 300
 
 
 class Population(Protocol):
@@ -109,8 +114,8 @@ class RowsPopulation:
 
     @property
     def moments(self) -> Moments:
-        """Second moments and mean of the rows, averaged over both views."""
-        return Moments.from_views(self.a, self.b, mean=True)
+        """Second moments of the rows, averaged over both views, and their mean unless it is zero."""
+        return Moments.from_views(self.a, self.b, mean=self.data.has_mean)
 
     @property
     def cumulants(self) -> FourthCumulants:
@@ -129,9 +134,10 @@ def exchangeable_cumulants(a: Array, b: Array) -> FourthCumulants:
     return FourthCumulants({"x": np.concatenate([a, b]), "x'": np.concatenate([b, a])})
 
 
-def population_of(call: str, data: Any, arguments: dict[str, Any], d1: int) -> Population:
+def population_of(call: str, data: Any, arguments: dict[str, Any], d1: int, mean: bool | None = None) -> Population:
     """Return the population that the ``data`` argument of a check names; takes its moments out of ``arguments``.
 
+    ``mean``: whether a landscape of arrays whose mean is zero but for rounding takes one; they need none.
     Raises InputError for anything but None, a data model with a law, or a pair of arrays; MomentsError for bad numbers.
     """
     if isinstance(data, GaussianViews):
@@ -148,11 +154,28 @@ def population_of(call: str, data: Any, arguments: dict[str, Any], d1: int) -> P
             f"{call}: data={type(data).__name__}; give None for the digits, GaussianViews(), "
             "MixtureViews(k), or a pair of feature arrays (features_a, features_b)"
         )
+    return _rows(call, data, mean)
+
+
+def _rows(call: str, data: Sequence[Any], mean: bool | None) -> RowsPopulation:
     Moments.from_views(*data)
     a, b = (np.asarray(rows, dtype=float) for rows in data)
     if len(a) < 16:
         raise MomentsError(f"{call}: the features have {len(a)} rows; a check needs 16 or more")
-    return RowsPopulation(a, b)
+    centre = (a.mean(axis=0) + b.mean(axis=0)) / 2
+    size, spread = np.abs([a, b]).max(), np.sqrt(np.mean([(a - centre) ** 2, (b - centre) ** 2]))
+    if spread <= ZERO * size:
+        raise MomentsError(
+            f"{call}: the features are constant, their {len(a)} rows differ by {spread:.2g} of {size:.3g}; give features of "
+            "different data"
+        )
+    if np.abs(centre).max() > FAR * spread:
+        raise MomentsError(
+            f"{call}: the mean of the features is {np.abs(centre).max() / spread:.0f} times their deviation, so that rounding "
+            "hides covariances; subtract the mean of both views, which a loss of differences does not feel"
+        )
+    centred = bool(np.abs(centre).max() <= ZERO * spread)
+    return RowsPopulation(a, b, GaussianViews(mean=bool(mean) if centred else True))
 
 
 def _gaussian(call: str, data: GaussianViews, arguments: dict[str, Any], d1: int) -> MixturePopulation:
@@ -178,7 +201,9 @@ def _mixture(call: str, data: MixtureViews, arguments: dict[str, Any], d1: int) 
     taken: dict[str, Any] = {}
     components = data.components(False)
     symbols = sorted({s for c in components for s in c.weight.free_symbols}, key=str)
-    weights = {s: arguments.pop(str(s), 1 / data.classes) for s in symbols}
+    # Neither weights nor means that are opposite: coefficients would vanish, or cancel, whose errors nobody could see.
+    shares = np.arange(data.classes + 1, 1, -1) / sum(range(2, data.classes + 2))
+    weights = {s: arguments.pop(str(s), float(share)) for s, share in zip(symbols, shares, strict=False)}
     taken |= {str(s): w for s, w in weights.items()}
     for k, c in enumerate(components):
         default = _default_class(max(3, d1), k, len(components))
@@ -207,5 +232,5 @@ def _default_class(d0: int, k: int, classes: int) -> Component:
     """Moments with correlations of the views from 0.9 to 0.2, and means apart."""
     Sigma = np.diag(np.linspace(1.5, 0.5, d0)) / (1 + k)
     A0 = Sigma @ np.diag(np.linspace(0.9, 0.2, d0) if k % 2 == 0 else np.linspace(0.3, 0.8, d0))
-    mean = 0.5 * np.cos(np.arange(d0) + 2 * np.pi * k / classes)
-    return Component(1 / classes, Sigma, A0, mean)
+    mean = 0.8 * np.cos(np.arange(d0) + 2 * np.pi * k / (classes + 1))
+    return Component(1.0, Sigma, A0, mean)

@@ -36,7 +36,7 @@ class TermSight:
         return self.least_error <= VISIBLE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Check:
     """A landscape against the sampled loss: ``print(check(...))`` shows it, ``verdict`` sums it up.
 
@@ -74,9 +74,9 @@ class Check:
 
     def _new(self, row: CheckRow) -> bool:
         """Whether a difference, if it fell like the highest part of the series, would have shown at a smaller scale."""
-        gap = abs(row.sampled - row.best - row.next_part)
+        gap = abs(row.rest)
         smaller = (r for r in self.rows if r.direction == row.direction and r.scale < row.scale)
-        return any(gap * (r.scale / row.scale) ** self.order > r.chance + r.slack for r in smaller)
+        return any(gap * (r.scale / row.scale) ** self.order > r.allowed for r in smaller)
 
     @property
     def conclusive(self) -> bool:
@@ -113,14 +113,15 @@ class Check:
         if self.exact:
             return "The landscape is exact, and agrees at every scale."
         if self.good_up_to is None:
-            return "The truncated series is off by more than 5 % at every scale tried."
+            return "The truncated series is off by more than 5 % of what was sampled at every scale tried."
         reach = f"within 5 % of the sampled loss up to Tr P = {self.good_up_to:.3g}"
         if self.good_up_to == self._ray[-1].trace_P:
             return f"The series of order {self.order} stays {reach}, the largest scale tried."
-        left = any(row.verdict == "branch" for row in self.rows)
-        cause = (
-            "another branch of the loss comes into play" if left else "truncation and not sampling is the difference"
-        )
+        cause = "truncation and not sampling is the difference"
+        if any(row.verdict == "noise" for row in self._ray):
+            cause = "truncation is the difference, or sampling noise is as large"
+        if any(row.verdict == "branch" for row in self.rows):
+            cause = "another branch of the loss comes into play"
         return f"The series of order {self.order} stays {reach}; beyond that, {cause}."
 
     def sight(self) -> str:
@@ -134,6 +135,12 @@ class Check:
         hidden = [t.term for t in self.terms if not t.visible]
         names = ", ".join(hidden) if len(hidden) <= SHOWN else f"{len(hidden)} coefficients"
         doubt = f" 2 % of {names} would not have been seen: inconclusive." if hidden else ""
+        if any(t.degree >= 6 and not isfinite(t.least_error) for t in self.terms):
+            doubt += (
+                " Terms of degree 6 and more rest on the law of the views, which is not that of the landscape here."
+            )
+        elif hidden:
+            doubt += " More samples or a W in which they are larger may show them."
         return f"An error of a coefficient would show from: {shown}{rest}.{doubt}"
 
     def table(self) -> list[str]:
@@ -148,26 +155,37 @@ class Check:
             cells += [f"{row.trace_P:.3g}", f"{row.sampled:.6g}", f"{row.standard_error:.1e}", f"{row.bias_bound:.1e}"]
             cells += [f"{row.landscape:.6g}"]
             cells += [f"{row.best:.6g}"] if with_cumulants else []
-            cells += [] if self.exact else [f"{row.next_part:.1e}"]
-            lines.append([*cells, _deviation(row.left), _percent(row.relative_error), row.verdict])
+            cells += [] if self.exact else [f"{row.next_part:.1e}" if isfinite(row.slack) else "-"]
+            lines.append([*cells, _deviation(row), _percent(row.relative_error), row.verdict])
         return _aligned(lines)
 
     def lines(self) -> list[str]:
         """Return everything that is printed below the heading."""
         weights = f"{self.directions} W" if self.directions > 1 else "one W"
         with_cumulants = any(row.with_cumulants is not None for row in self.rows)
-        after = "" if self.exact else "next: what the next order of the series adds. "
-        legend = f"{after}dev.: sampled less all of these, in standard errors; rel. error: of the series itself."
+        after = "" if self.exact else "next: what the next orders of the series add. "
+        legend = (
+            f"{after}dev.: sampled less all of these, in standard errors, which what bias and higher orders may do widens; it "
+            "differs beyond 4"
+        )
+        unknown = (
+            ""
+            if all(isfinite(row.slack) for row in self.rows)
+            else ", and - where nothing bounds the orders after those"
+        )
         kappa = "κ: the joint fourth cumulants of the views, which Gaussian views lack. " if with_cumulants else ""
         return [
             f"{self.population}; {weights} of {self.d1} outputs, {self.samples} samples in {self.batches} batches; changes "
             "of the loss from W = 0",
             *self.table(),
-            legend,
+            f"{legend}{unknown}. rel. error: of the series itself.",
             f"{kappa}bias <: what may be left of the bias in the number of data.",
             self.sentence(),
             self.sight(),
         ]
+
+    def __repr__(self) -> str:
+        return f"Check({self.loss}: {self.verdict}, {self.population}, {self.samples} samples)"
 
     def __str__(self) -> str:
         return "\n".join([f"Check of {self.loss}: {self.verdict}", *(f"  {line}" for line in self.lines())])
@@ -201,8 +219,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 10 else "> 1000 %"
 
 
-def _deviation(deviation: float) -> str:
-    return f"{deviation:+.1f}" if abs(deviation) < 1e4 else f"{deviation:+.0e}"
+def _deviation(row: CheckRow) -> str:
+    return f"{row.left:+.1f}" if isfinite(row.slack) else "-"
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:

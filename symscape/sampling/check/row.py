@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
 #: A series whose truncation is this small, and explained, agrees.
 NEGLIGIBLE = 0.001
-#: Standard errors that are put down to chance.
+#: Standard errors that are put down to chance, of a normal distribution.
 CHANCE = 4
+#: Sampling noise that is a larger share of the change of the loss says so in the row.
+NOISY = 0.05
 
 
 @dataclass(frozen=True)
@@ -17,9 +19,11 @@ class CheckRow:
     """One t W: the change of the loss from W = 0, sampled and by the landscape, without and with cumulants.
 
     ``direction`` numbers W. ``bias_removed`` is the bias in the number of data that was taken out, ``bias_bound`` a bound on
-    the rest. ``next_part`` is what the next orders of the series add, ``slack`` a bound on what is known of neither: the
-    order after those, and cumulants beyond the fourth. ``branch``: the series is that of one branch, of a Max or of rows
-    that are not clipped.
+    the rest. ``next_part`` is what the orders add that the landscape does not know: derived, or where the law of the views is
+    not that of a model, measured at larger scales. ``tolerance`` is what sampling may do to the rest after it, by chance and
+    bias; ``slack`` bounds what is known of neither, the orders after those. ``quantile``: how many standard errors are put
+    down to chance, more than four where few batches tell them. ``branch``: the series is that of one branch, of a Max or of
+    rows that are not clipped.
     """
 
     direction: int
@@ -32,7 +36,9 @@ class CheckRow:
     landscape: float
     with_cumulants: float | None
     next_part: float
+    tolerance: float
     slack: float
+    quantile: float = CHANCE
     branch: bool = False
 
     @property
@@ -46,14 +52,26 @@ class CheckRow:
         return None if self.with_cumulants is None else (self.sampled - self.with_cumulants) / self.standard_error
 
     @property
-    def left(self) -> float:
-        """Sampled less the best landscape and the next order of its series, in standard errors."""
-        return (self.sampled - self.best - self.next_part) / self.standard_error
-
-    @property
     def best(self) -> float:
         """The landscape with cumulants, where they are known."""
         return self.landscape if self.with_cumulants is None else self.with_cumulants
+
+    @property
+    def rest(self) -> float:
+        """Sampled less the best landscape and the next orders of its series."""
+        return self.sampled - self.best - self.next_part
+
+    @property
+    def allowed(self) -> float:
+        """What the rest may be: what sampling may do, and what higher orders may add."""
+        return self.tolerance + self.slack
+
+    @property
+    def left(self) -> float:
+        """The rest in standard errors, widened by all that it may be: a row differs beyond 4."""
+        if not isfinite(self.slack):
+            return 0.0
+        return CHANCE * self.rest / self.allowed if self.allowed else float(self.rest and inf)
 
     @property
     def relative_error(self) -> float:
@@ -62,21 +80,21 @@ class CheckRow:
 
     @property
     def chance(self) -> float:
-        """What sampling may do: four standard errors, and the bias that may be left."""
-        return CHANCE * self.standard_error + self.bias_bound
+        """What sampling may do to the sampled change: so many standard errors, and the bias that may be left."""
+        return self.quantile * self.standard_error + self.bias_bound
 
     @property
     def verdict(self) -> str:
-        """``agrees``: up to chance, and 0.1 % that the next orders explain; ``truncation``: they explain more; ``differs``.
+        """``agrees``: within chance or 0.1 %; ``truncation``: next orders explain more; ``noise``: 5 % is chance; ``differs``.
 
+        What counts is the rest after the next orders: an error of a coefficient may cancel against them at one scale.
         ``branch`` marks a difference where another branch of a Max, Min or absolute value comes into play.
         """
-        gap = self.sampled - self.best
-        if abs(gap) <= self.chance:
-            return "agrees"
-        if abs(gap - self.next_part) <= self.chance + self.slack:
-            return "truncation" if self.relative_error > NEGLIGIBLE else "agrees"
-        return "branch" if self.branch else "differs"
+        if not abs(self.rest) <= self.allowed:
+            return "branch" if self.branch else "differs"
+        if abs(self.sampled - self.best) <= max(self.chance, NEGLIGIBLE * abs(self.sampled)):
+            return "agrees" if self.relative_error <= NOISY else "noise"
+        return "truncation"
 
     @property
     def record(self) -> dict[str, Any]:
@@ -85,6 +103,7 @@ class CheckRow:
             **asdict(self),
             "slack": self.slack if isfinite(self.slack) else None,
             "deviation": self.deviation,
+            "left": self.left,
             "relative_error": self.relative_error,
             "verdict": self.verdict,
         }

@@ -14,6 +14,7 @@ from symscape.sampling.pairs.logits import PairLogits, pair_logits
 from symscape.sampling.pairs.similar import trusted
 from symscape.sampling.pairs.tiles import WEIGHTED, Buffer, blocks, fill_diagonals, upper_triangle
 from symscape.sampling.settings import setting
+from symscape.sampling.threads import one_thread
 from symscape.sampling.unit_rows import squared_lengths, unit_rows
 
 
@@ -39,6 +40,7 @@ class AlignUniformEvaluator:
             setting(self.form, "weight"),
         )
 
+    @one_thread()
     def value(self, a: Array, b: Array) -> float:
         """Return the loss."""
         alpha, t, weight = self._settings()
@@ -46,6 +48,7 @@ class AlignUniformEvaluator:
         uniformity = (Uniformity(u, t).value() + Uniformity(v, t).value()) / 2
         return float(alignment(u, v, alpha).mean()) + weight * uniformity
 
+    @one_thread()
     def value_and_gradient(self, a: Array, b: Array) -> tuple[float, Array, Array]:
         """Return the loss and its derivatives by a and by b."""
         alpha, t, weight = self._settings()
@@ -62,6 +65,7 @@ class AlignUniformEvaluator:
             gradients.append(view.pull_back(gradient))
         return value, gradients[0], gradients[1]
 
+    @one_thread()
     def influence(self, a: Array, b: Array) -> Array:
         """Return N times the derivative of the loss by the weight of each datum in its means over data and over pairs, (N,)."""
         alpha, t, weight = self._settings()

@@ -10,6 +10,7 @@ import numpy as np
 from symscape.errors import InputError
 from symscape.losses.batch import CrossEntropy
 from symscape.sampling.evaluator import Array
+from symscape.sampling.pairs.left_out import left_out
 from symscape.sampling.pairs.logits import pair_logits
 from symscape.sampling.pairs.negatives import Negatives
 from symscape.sampling.pairs.similar import Similar, anchor_losses, anchor_slopes, trusted
@@ -17,6 +18,7 @@ from symscape.sampling.pairs.tiles import blocks
 from symscape.sampling.pairs.weighted import PairSums, row_gradient, tiles_to_keep, two_sided_gradient
 from symscape.sampling.pairs.windows import Windows
 from symscape.sampling.settings import choice, setting
+from symscape.sampling.threads import one_thread
 
 #: Which anchors each pool has: rows of one matrix of pairs, its rows and columns, or both of a symmetric one.
 ANCHORS = {"one-way": "rows", "both-ways": "both", "both-views": "symmetric"}
@@ -39,19 +41,22 @@ class CrossEntropyEvaluator:
 
     form: CrossEntropy
 
+    @one_thread()
     def value(self, a: Array, b: Array) -> float:
         """Return the loss."""
         return self._batch(a, b).value()
 
+    @one_thread()
     def value_and_gradient(self, a: Array, b: Array) -> tuple[float, Array, Array]:
         """Return the loss and its derivatives by a and by b."""
         return self._batch(a, b).value_and_gradient()
 
+    @one_thread()
     def influence(self, a: Array, b: Array) -> Array:
-        """Return N times the derivative of the loss by the weight of each datum, (N,).
+        """Return N - 1 times what the loss loses when a datum is left out, as anchor and as candidate, about its mean, (N,).
 
-        With w_i / sum w as weights in the means over anchors and over candidates: the mean of the losses of the anchors of
-        datum i, and of the shares e^s / sum that its rows have among the candidates of all anchors, less the mean of that.
+        Not the derivative by the datum's weight: where few candidates carry an anchor's sum, the log is far from linear in
+        them. With ``negatives`` n, the mean over windows stands in the place of the candidate.
         """
         return self._batch(a, b).influence()
 
@@ -100,6 +105,7 @@ class AllNegatives:
         safe, bound, wanted = logits.range, logits.bound, self._positives + logits.range.margin
         if self.pool != "one-way":
             bound, wanted = bound.max(), np.median(wanted)
+        bound = bound + logits.rounding  # so that rounding of the shift cannot lift exponentials out of range
         logits = logits.shifted(np.clip(wanted, bound - safe.room, bound))
         return Negatives(logits, excluded, ANCHORS[self.pool], self._positives if self.positive else None)
 
@@ -148,17 +154,14 @@ class AllNegatives:
         return logits.gradient(by_a, weights_a, rows[0]), logits.gradient(by_b, weights_b, rows[1])
 
     def influence(self) -> Array:
-        """Return the influence of each datum."""
+        """Return the jackknife influence of each datum."""
         negatives, N = self._negatives, len(self.similar.a)
-        sums = negatives.log_sums()
-        gaps = np.array([s.log - self._positives for s in sums])
-        losses, slopes = anchor_losses(gaps, self.positive), anchor_slopes(gaps, self.positive)
+        sums, positives = negatives.log_sums(), self._positives
+        losses = np.array([anchor_losses(s.log - positives, self.positive) for s in sums])
         self._finish(losses)
-        by_columns, by_rows = negatives.received(tuple(slopes), sums)
-        received = by_columns.reshape(-1, N).sum(axis=0)
-        if self.pool == "both-ways":
-            received += by_rows
-        shares = 1 - slopes if self.positive else 0 * slopes
-        total = ((losses + shares).reshape(-1, N).sum(axis=0) + received) / (gaps.size // N)
+        total = losses.reshape(-1, N).sum(axis=0)
+        for side, found in zip((negatives, negatives.transposed()), sums, strict=False):
+            total += left_out(side, found.log, positives, self.positive, N)
+        total /= losses.size // N
         influence: Array = total - total.mean()
         return influence

@@ -67,6 +67,11 @@ class PairLogits:
         """The safe range of the float type."""
         return RANGES[self.left.dtype]
 
+    @property
+    def rounding(self) -> float:
+        """A bound of what rounding may add to a logit less its shift, in a product of ``width`` + 2 terms."""
+        return 2 * (self.width + 4) * self.error
+
     @cached_property
     def _deep(self) -> bool:
         """Whether logits may be below the floor."""

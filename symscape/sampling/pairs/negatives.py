@@ -116,8 +116,11 @@ class Negatives:
             log[chunk] = found
         return LogSums(log, np.where(missed, 0.0, sums), places)
 
-    def from_largest(self, anchors: Places) -> Iterator[tuple[Places, Array, Array]]:
-        """Yield some of the given rows at a time, shares e^s / sum of their negatives, and log sums, at any size of logits."""
+    def from_largest(self, anchors: Places, without: Places | None = None) -> Iterator[tuple[Places, Array, Array]]:
+        """Yield some of the given rows at a time, shares e^s / sum of their negatives, and log sums, at any size of logits.
+
+        ``without``: columns to leave out of each row's sum, (anchors, k).
+        """
         m, unit, dtype = self.shape[1], EXPONENTIAL.unit, self.logits.left.dtype
         step = max(1, min((4 << 20) // (m * dtype.itemsize), WEIGHTED[0]))
         for first in range(0, len(anchors), step):
@@ -129,30 +132,14 @@ class Negatives:
                 place = chunk + offset
                 inside = np.flatnonzero((place >= 0) & (place < m))
                 panel[inside, place[inside]] = -np.inf
+            if without is not None:
+                np.put_along_axis(panel, without[first : first + step], -np.inf, axis=1)
             largest = panel.max(axis=1)
             panel -= largest[:, None]
             EXPONENTIAL.function(raise_to_floor(panel), out=panel)
             sums = panel.sum(axis=1, dtype=np.float64)
             panel /= sums[:, None].astype(dtype)
             yield chunk, panel, np.log(sums) + largest / unit + self.logits.shift[chunk]
-
-    def received(self, weights: tuple[Array, ...], sums: tuple[LogSums, ...]) -> tuple[Array, Array]:
-        """Return, for columns and for rows, the sum over anchors of their weight times their share e^s / sum."""
-        dtype, (n, m) = self.logits.left.dtype, self.shape
-        symmetric, both = self.anchors == "symmetric", self.anchors == "both"
-        factors = [s.scaled(w, dtype) for w, s in zip(weights, sums, strict=True)]
-        buffer = Buffer(max(SUMMED) ** 2, dtype)
-        by_columns, by_rows = np.zeros(m), np.zeros(n)
-        for rows, columns in self.tiles(SUMMED):
-            tile = self.exponentials(rows, columns, buffer(rows, columns))
-            by_columns[columns] += factors[0][rows] @ tile
-            if both or (symmetric and rows != columns):
-                (by_columns if symmetric else by_rows)[rows] += tile @ factors[-1][columns]
-        for side, target in ((self, by_columns), (self.transposed(), by_rows))[: len(sums)]:
-            index = 0 if target is by_columns else 1
-            for chunk, shares, _ in side.from_largest(sums[index].missed):
-                target += weights[index][chunk] @ shares
-        return by_columns, by_rows
 
 
 def cut(tile: Array, rows: slice, columns: slice) -> Array:

@@ -13,6 +13,7 @@ from symscape.sampling.evaluator import Array
 from symscape.sampling.pairs.logits import RANGES, TOLERANCE, raise_to_floor
 from symscape.sampling.pairs.tiles import WEIGHTED, Buffer, blocks, fill_diagonals, rectangle
 from symscape.sampling.settings import setting
+from symscape.sampling.threads import one_thread
 from symscape.sampling.unit_rows import UnitRows, squared_lengths, unit_rows
 
 
@@ -30,14 +31,17 @@ class PairwiseSigmoidEvaluator:
 
     form: PairwiseSigmoid
 
+    @one_thread()
     def value(self, a: Array, b: Array) -> float:
         """Return the loss."""
         return self._batch(a, b).value()
 
+    @one_thread()
     def value_and_gradient(self, a: Array, b: Array) -> tuple[float, Array, Array]:
         """Return the loss and its derivatives by a and by b."""
         return self._batch(a, b).value_and_gradient()
 
+    @one_thread()
     def influence(self, a: Array, b: Array) -> Array:
         """Return N times the derivative of the loss by the weight of each datum, (N,).
 

@@ -16,7 +16,10 @@ from symscape.sampling.evaluator import Array
 from symscape.sampling.pairs.exponential import EXPONENTIAL
 from symscape.sampling.pairs.logits import PairLogits, drop_subnormal, pair_logits, raise_to_floor
 from symscape.sampling.pairs.similar import Similar, anchor_losses, anchor_slopes, trusted
-from symscape.sampling.pairs.tiles import blocks, panel_rows
+from symscape.sampling.pairs.tiles import blocks, panel_rows, rectangle
+
+#: Logits of windows that are worked on at a time: temporary arrays in float64 stay at 2 MiB each, however small windows are.
+PART = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,12 @@ class Panel:
     columns: tuple[tuple[slice, slice], ...]
     logits: Array
     windows: Array
+
+    def parts(self) -> Iterator[tuple[slice, slice]]:
+        """Cut anchors and windows into parts of at most PART logits, one window at least."""
+        anchors, count, n = self.windows.shape
+        height = max(1, min(anchors, PART // n))
+        return rectangle(anchors, count, (height, max(1, PART // (height * n))))
 
     def clear_the_rest(self) -> None:
         """Set what is in no window to 0."""
@@ -60,7 +69,7 @@ class Windows:
     def _panels(self) -> Iterator[Panel]:
         logits, N = self._logits, len(self.similar.a)
         size = logits.left.itemsize
-        height = min(N, panel_rows(2 * N, size, 4 * logits.left.nbytes))
+        height = min(N, panel_rows(1, 2 * N * size + 8 * self._count, 4 * logits.left.nbytes + 64 * PART))
         memory = np.empty((height, N + height), logits.left.dtype)
         for rows in blocks(N, height):
             first, r = rows.start, rows.stop - rows.start
@@ -78,9 +87,8 @@ class Windows:
             windows = as_strided(panel[:, 1:], shape, (down + along, self.n * along, along))
             yield Panel(rows, tuple(columns), panel, windows)
 
-    def _shares(self, panel: Panel) -> Array:
-        """Turn the windows into shares e^s / sum over the window, in place, and return the logs of these sums."""
-        windows = panel.windows
+    def _shares(self, windows: Array) -> Array:
+        """Turn windows into shares e^s / sum over the window, in place, and return the logs of these sums."""
         largest = windows.max(axis=2)
         windows -= largest[..., None]
         EXPONENTIAL.function(raise_to_floor(windows), out=windows)
@@ -88,31 +96,36 @@ class Windows:
         windows /= sums[..., None].astype(windows.dtype)
         return np.log(sums) + largest / EXPONENTIAL.unit
 
-    def _gaps(self, panel: Panel) -> Array:
-        return self._shares(panel) - self.similar.positive[panel.rows, None]
+    def _gaps(self, panel: Panel, part: tuple[slice, slice]) -> Array:
+        return self._shares(panel.windows[part]) - self.similar.positive[panel.rows][part[0], None]
 
-    def _finish(self, losses: Array) -> float:
+    def _finish(self, total: float) -> float:
         constant = np.log(self.n + self.positive) if self.per_candidate else 0.0
-        return trusted(float(losses.mean()), self._logits) - float(constant)
+        return trusted(total / len(self.similar.a) / self._count, self._logits) - float(constant)
 
     def value(self) -> float:
         """Return the loss."""
-        return self._finish(np.concatenate([anchor_losses(self._gaps(p), self.positive) for p in self._panels()]))
+        losses = (
+            anchor_losses(self._gaps(panel, part), self.positive) for panel in self._panels() for part in panel.parts()
+        )
+        return self._finish(sum(float(part.sum()) for part in losses))
 
     def value_and_gradient(self) -> tuple[float, Array, Array]:
         """Return the loss and its derivatives by a and by b."""
         logits, (N, d) = self._logits, self.similar.a.shape
         left, right = logits.left[:, :d], logits.right[:, :d]
         by_a, by_b = np.zeros_like(left), np.zeros_like(right)
-        weights_a, weights_b, losses = np.zeros(N), np.zeros(N), np.empty(N)
+        weights_a, weights_b, total = np.zeros(N), np.zeros(N), 0.0
         for panel in self._panels():
-            rows, gaps = panel.rows, self._gaps(panel)
-            losses[rows] = anchor_losses(gaps, self.positive).mean(axis=1)
-            slopes = anchor_slopes(gaps, self.positive) / gaps.shape[1] / N
-            panel.windows[...] *= slopes[..., None].astype(left.dtype)
+            rows, own = panel.rows, np.zeros(len(panel.windows))
+            for part in panel.parts():
+                gaps, windows = self._gaps(panel, part), panel.windows[part]
+                total += float(anchor_losses(gaps, self.positive).sum())
+                slopes = anchor_slopes(gaps, self.positive) / self._count / N
+                windows *= slopes[..., None].astype(left.dtype)
+                own[part[0]] += slopes.sum(axis=1)
             panel.clear_the_rest()
             drop_subnormal(panel.logits)
-            own = slopes.sum(axis=1)
             by_a[rows] -= own[:, None].astype(left.dtype) * right[rows]
             by_b[rows] -= own[:, None].astype(left.dtype) * left[rows]
             weights_b[rows] -= own
@@ -122,7 +135,7 @@ class Windows:
                 by_b[c] += tile.T @ left[rows]
                 weights_b[c] += tile.sum(axis=0)
         gradients = logits.gradient(by_a, weights_a, logits.left), logits.gradient(by_b, weights_b, logits.right)
-        return self._finish(losses), *self.similar.pull_back(*gradients)
+        return self._finish(total), *self.similar.pull_back(*gradients)
 
     def influence(self) -> Array:
         """Return the influence of each datum: as anchor its mean loss; as negative, n times what it adds to a loss.
@@ -130,22 +143,23 @@ class Windows:
         That is the change of each loss it is in when a mean of e^s over the anchor's negatives stands in its place.
         """
         N = len(self.similar.a)
-        total, received = np.empty(N), np.zeros(N)
+        total, received = np.zeros(N), np.zeros(N)
         for panel in self._panels():
-            rows, count = panel.rows, self._count
-            logs, windows = self._shares(panel), panel.windows
-            typical = np.logaddexp.reduce(logs, axis=1)[:, None] - np.log(count * self.n)
-            own = self.similar.positive[rows, None]
-            whole = np.logaddexp(logs, own) if self.positive else logs
-            total[rows] = (whole - own).mean(axis=1)
-            with np.errstate(divide="ignore"):
-                for k in range(count):
-                    share = np.minimum(windows[:, k] * np.exp(logs[:, k] - whole[:, k])[:, None], 1.0)
+            logs, losses = np.empty(panel.windows.shape[:2]), total[panel.rows]
+            for part in panel.parts():
+                logs[part] = self._shares(panel.windows[part])
+            typical = np.logaddexp.reduce(logs, axis=1) - np.log(self._count * self.n)
+            for part in panel.parts():
+                own, windows = self.similar.positive[panel.rows][part[0], None], panel.windows[part]
+                whole = np.logaddexp(logs[part], own) if self.positive else logs[part]
+                losses[part[0]] += (whole - own).sum(axis=1) / self._count
+                share = np.minimum(windows * np.exp(logs[part] - whole)[..., None], 1.0)
+                with np.errstate(divide="ignore"):
                     rest = np.log1p(-share)
-                    windows[:, k] = -np.logaddexp(rest, typical - whole[:, k, None])
+                windows[...] = -np.logaddexp(rest, (typical[part[0], None] - whole)[..., None])
             panel.clear_the_rest()
             for place, c in panel.columns:
-                received[c] += panel.logits[:, place].sum(axis=0, dtype=np.float64) / count
+                received[c] += panel.logits[:, place].sum(axis=0, dtype=np.float64) / self._count
         total += received
         trusted(float(np.abs(total).mean()), self._logits)
         influence: Array = total - total.mean()

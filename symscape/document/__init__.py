@@ -1,0 +1,1 @@
+"""The derivations as one LaTeX document: theorems, numbered steps, verification notes, references; and its PDF."""
