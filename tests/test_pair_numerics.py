@@ -227,7 +227,12 @@ def test_rounding_of_large_shifts(similarity, pool):
         found, *gradients = evaluator.value_and_gradient(z, z)
         scale = np.abs(slow_pairs.logits(similarity, 1e-3, z, z)).max()
         assert abs(found - wanted) < 1e-14 * scale and abs(evaluator.value(z, z) - wanted) < 1e-14 * scale
-        assert all(np.isfinite(g).all() for g in (*gradients, evaluator.influence(z, z)))
+        assert all(np.isfinite(g).all() for g in gradients)
+        # Which candidate carries a sum is lost in such logits, and with it the influence: finite, or words.
+        try:
+            assert np.isfinite(evaluator.influence(z, z)).all()
+        except InputError as error:
+            assert "lost in the rounding of logits" in str(error)
 
 
 def test_a_missing_fall_back_is_caught(monkeypatch):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from symscape.errors import InputError
 from symscape.sampling.evaluator import Array
 from symscape.sampling.pairs.exponential import EXPONENTIAL
-from symscape.sampling.pairs.logits import fill_diagonals, raise_to_floor
+from symscape.sampling.pairs.logits import TOLERANCE, fill_diagonals, raise_to_floor
 from symscape.sampling.pairs.negatives import Negatives, Places
 from symscape.sampling.pairs.tiles import SUMMED, Buffer, blocks
 
@@ -35,11 +37,35 @@ def left_out(negatives: Negatives, logs: Array, positives: Array, positive: bool
             f"the standard error of a cross-entropy is lost in the rounding of logits as large as {largest:.3g}; rescale the "
             "representations, or raise tau; SampledLoss(...).value() has the loss"
         )
+    found, anchors, carriers = np.zeros(data), [], []
+    for rows, columns, share in shares(negatives, whole, data):
+        if share.max() > CARRIES:
+            places = np.nonzero(share > CARRIES)
+            share[places] = 0
+            anchors.append(rows[places[0]])
+            carriers.append(places[1] + columns.start)
+        np.log1p(np.negative(share, out=share), out=share)
+        found[columns] -= share.sum(axis=0, dtype=np.float64)
+    if anchors:
+        carried, by = np.concatenate(anchors), np.concatenate(carriers)
+        rest = _without(negatives, carried, by, data)
+        rest = np.logaddexp(rest, positives[carried]) if positive else rest
+        found += np.bincount(by, np.maximum(whole[carried] - rest, 0.0), data)
+    return found
+
+
+def shares(negatives: Negatives, whole: Array, data: int) -> Iterator[tuple[Places, slice, Array]]:
+    """Yield anchors, data, and the shares e^s / e^whole that the candidates of each datum have in each anchor's sum."""
     logits, (n, m) = negatives.logits, negatives.shape
     dtype = logits.left.dtype
+    if logits.error > TOLERANCE[dtype]:  # rounding of a shift may be more than the logits are apart
+        for anchors, panel, log in negatives.from_largest(np.arange(n)):
+            panel = panel.reshape(len(anchors), m // data, data).sum(axis=1)
+            panel *= np.exp(np.minimum(log - whole[anchors], 0.0))[:, None].astype(dtype)
+            yield anchors, slice(0, data), panel
+        return
     lift = ((logits.shift - whole) * EXPONENTIAL.unit).astype(dtype)[:, None]
     buffers = [Buffer(SUMMED[0] * SUMMED[1], dtype) for _ in range(2)]
-    found, anchors, carriers = np.zeros(data), [], []
     for rows in blocks(n, SUMMED[0]):
         for columns in blocks(data, SUMMED[1]):
             share, tile = (buffer(rows, columns) for buffer in buffers)
@@ -51,19 +77,7 @@ def left_out(negatives: Negatives, logs: Array, positives: Array, positive: bool
                 raise_to_floor(np.minimum(tile, 0, out=tile))
                 fill_diagonals(tile, rows, view, negatives.excluded, -np.inf)
                 share += EXPONENTIAL.function(tile, out=tile)
-            if share.max() > CARRIES:
-                places = np.nonzero(share > CARRIES)
-                share[places] = 0
-                anchors.append(places[0] + rows.start)
-                carriers.append(places[1] + columns.start)
-            np.log1p(np.negative(share, out=share), out=share)
-            found[columns] -= share.sum(axis=0, dtype=np.float64)
-    if anchors:
-        carried, by = np.concatenate(anchors), np.concatenate(carriers)
-        rest = _without(negatives, carried, by, data)
-        rest = np.logaddexp(rest, positives[carried]) if positive else rest
-        found += np.bincount(by, np.maximum(whole[carried] - rest, 0.0), data)
-    return found
+            yield np.arange(rows.start, rows.stop), columns, share
 
 
 def _without(negatives: Negatives, anchors: Places, datum: Places, data: int) -> Array:
