@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from symscape.errors import InputError
 from symscape.sampling.evaluator import Array
 from symscape.sampling.pairs.exponential import EXPONENTIAL
 from symscape.sampling.pairs.logits import TOLERANCE, fill_diagonals, raise_to_floor
@@ -15,8 +14,6 @@ from symscape.sampling.pairs.tiles import SUMMED, Buffer, blocks
 
 #: Shares above this are one minus the share of the rest.
 CARRIES = 0.5
-#: A logit that is known no better than this does not say which candidate carries the sum.
-DIGITS = 1e-2
 
 
 def left_out(negatives: Negatives, logs: Array, positives: Array, positive: bool, data: int) -> Array:
@@ -31,12 +28,6 @@ def left_out(negatives: Negatives, logs: Array, positives: Array, positive: bool
     if data == 2:  # no negative is left
         fall = whole - positives if positive else np.zeros_like(whole)
         return np.asarray(fall.reshape(-1, 2).sum(axis=0)[::-1])
-    largest = float(np.abs(whole).max())
-    if largest * np.finfo(np.float64).eps > DIGITS:
-        raise InputError(
-            f"the standard error of a cross-entropy is lost in the rounding of logits as large as {largest:.3g}; rescale the "
-            "representations, or raise tau; SampledLoss(...).value() has the loss"
-        )
     found, anchors, carriers = np.zeros(data), [], []
     for rows, columns, share in shares(negatives, whole, data):
         if share.max() > CARRIES:
