@@ -1,7 +1,8 @@
 """An expression on a batch, slowly and plainly: loops over rows in mpmath, with a weight for every row.
 
 E is a weighted mean over rows, different ones for different data, those that stay free included; a term that depends on fewer
-data is a mean over fewer. ``total`` over n copies takes windows of the rows i + 1, i + 2, ... cyclically.
+data is a mean over fewer. ``total`` over n copies takes windows of the rows i + 1, i + 2, ... cyclically; the weight of a row
+there is that of what changes when its term gives way to the mean of all terms of the anchor.
 """
 
 from collections.abc import Mapping
@@ -99,16 +100,25 @@ class RowByRow:
         assert not rows
         totals = body.atoms(Total)
         (n,) = {int(node.args[2]) for node in totals}
-        above, below = mp.mpf(0), mp.mpf(0)
-        for i in range(len(self.a)):
-            order = [(i + k) % len(self.a) for k in range(1, len(self.a))]
-            for window in (order[k : k + n] for k in range(0, len(order) - n + 1, n)):
-                known = {node: sp.Dummy() for node in totals}
-                sums = {known[t]: mp.fsum(self.value(t.args[0], {"x": i, "chi": j}) for j in window) for t in totals}
-                weight = mp.fprod(self.weights[j] for j in (i, *window))
-                above += weight * _Given(self, sums).value(body.xreplace(known), {"x": i})
-                below += weight
-        return above / below
+        known = {node: sp.Dummy() for node in totals}
+        above, N = mp.mpf(0), len(self.a)
+        for i in range(N):
+            order = [(i + k) % N for k in range(1, N)]
+            windows = [order[k : k + n] for k in range(0, len(order) - n + 1, n)]
+            terms = {t: {j: self.value(t.args[0], {"x": i, "chi": j}) for j in order[: len(windows) * n]} for t in totals}
+            typical = {t: mp.fsum(terms[t].values()) / len(terms[t]) for t in totals}
+            value, changes = mp.mpf(0), {}
+            for window in windows:
+                sums = {known[t]: mp.fsum(terms[t][j] for j in window) for t in totals}
+                here = _Given(self, sums).value(body.xreplace(known), {"x": i})
+                value += here / len(windows)
+                for j in window:
+                    exchanged = {known[t]: sums[known[t]] - terms[t][j] + typical[t] for t in totals}
+                    changes[j] = here - _Given(self, exchanged).value(body.xreplace(known), {"x": i})
+            centre = mp.fsum(changes.values()) / len(changes)
+            value += mp.fsum((self.weights[j] - 1) * (changes[j] - centre) for j in changes) / len(windows)
+            above += self.weights[i] * value
+        return above / mp.fsum(self.weights)
 
     def _sum(self, expr, rows):
         inner, distinct, *names = expr.args

@@ -240,7 +240,7 @@ def test_collapse_reads_moments_from_a_file(monkeypatch, capsys, tmp_path):
         (("collapse", "infonce", "--gamma", "-1"), "gamma"),
         (("collapse", "infonce", "--d1", "0"), "d1=0"),
         (("collapse", "infonce", "--noise", "-1"), "noise"),
-        (("collapse", "vicreg", "--gamma", "0.1"), "weight decay"),
+        (("collapse", "barlow-twins", "--set", "lambda=0.5", "--gamma", "0.1"), "weight decay"),
         (("collapse", "infonce", "--moments", "absent.npz"), "absent.npz"),
         (("collapse", "infonce", "--moments", "README.md"), "README.md"),
     ],

@@ -102,3 +102,34 @@ def test_augmentation_strength_that_keeps_a_mode_of_the_one_sided_loss():
     assert_design(found, 2 * ratios[1], 2 * ratios[0], rtol=1e-6)  # eigenvalues within 1e-9 of zero count as zero
     with pytest.raises(AssertionError):
         assert_design(found, 3 * ratios[1], 3 * ratios[0])
+
+
+def assert_counts(curve, count, rng, rows=14):
+    """Assert that a curve has, at values drawn over its range and 0.01 % beside its steps, the number counted there."""
+    low, high = curve.plateaus[0].low, curve.plateaus[-1].high
+    values = [*np.exp(rng.uniform(np.log(low), np.log(high), rows))]
+    values += [p.high * factor for p in curve.plateaus[:-1] for factor in (0.9999, 1.0001)]
+    assert [curve.at(v) for v in values] == [count(v) for v in values]
+
+
+FOLLOWED = [
+    (ss.VICReg(nu=lambda_), (1e-3, 10)),
+    (ss.VICReg(mu=lambda_), (1e-2, 1e3)),
+    (ss.BarlowTwins(lambda_=lambda_, epsilon=0), (1e-5, 1)),
+]
+
+
+@pytest.mark.parametrize(("loss", "between"), FOLLOWED, ids=["nu", "mu", "barlow"])
+def test_a_minimum_that_is_followed_is_the_one_that_is_searched_for(loss, between):
+    """The curve, whose minima are followed from value to value and whose steps are zeros of a strength, counts what
+    `rotation_minimised` counts at each value by itself."""
+    r = np.linspace(0.97, 0.1, 9)
+    curve = ss.survival_curve(loss, "lambda", np.diag(r), np.eye(9), d1=8, between=between)
+    assert len(curve.plateaus) > 3
+
+    def count(value):
+        return ss.rotation_minimised(loss, r, 8, lambda_=value).surviving
+
+    assert_counts(curve, count, np.random.default_rng(1))
+    with pytest.raises(AssertionError):
+        assert_counts(curve, lambda value: count(1.001 * value), np.random.default_rng(1))

@@ -158,8 +158,14 @@ def test_t9_epsilon_and_the_regime_of_the_data():
     """T9: with epsilon > 0, Barlow Twins falls towards its epsilon = 0 landscape as outputs grow, and says so."""
     land = equal_share_landscape(ss.BarlowTwins.symbolic())
     assert any("scale-invariant" in sentence and "epsilon to 0" in sentence for sentence in land.assumptions)
-    with pytest.raises(ss.InputError, match="set that constant"):
-        rotation_minimised(ss.BarlowTwins(lambda_=0.0051, epsilon=1e-5), R, 4)
+    at_zero = rotation_minimised(BARLOW, R, 4)
+    for loss in (ss.BarlowTwins(lambda_=0.0051, epsilon=1e-5), ss.preset("barlow-twins-official/barlow-twins")):
+        large = rotation_minimised(loss, R, 4)
+        assert (large.regime, at_zero.regime) == ("large outputs", "smooth") and large.is_global
+        np.testing.assert_allclose((large.value, *large.p), (at_zero.value, *at_zero.p), rtol=1e-9)
+        # The value is the infimum: the loss itself comes down to it as the outputs grow.
+        values = [MomentLoss(loss, 4).at(scale * large.W, np.diag(R), np.eye(len(R)))[0] for scale in (1, 10, 1e3)]
+        assert values[0] > values[1] > values[2] and values[2] < large.value * (1 + 1e-9)
     at = np.array([1.9, 1.1, 0.6, 0.4]), R[:4]
     bare = equal_share_landscape(BARLOW).value(*at, d_1=4)
     smooth = equal_share_landscape(ss.BarlowTwins(lambda_=0.0051, epsilon=1e-5))
@@ -228,7 +234,7 @@ def assert_equal_shares(O, *spectra):
         np.testing.assert_allclose(np.diag(O * spectrum @ O.T), np.mean(spectrum), atol=1e-9)
 
 
-@pytest.mark.parametrize("d1", [1, 2, 4, 6, 7, 10, 16])
+@pytest.mark.parametrize("d1", [1, 2, 4, 6, 7, 10, 16, 101])
 def test_t9_rotations_that_equalise_two_spectra(d1):
     """T9: a real rotation gives equal shares of two spectra at once for d1 a power of two, and generically for d1 >= 6."""
     p, m = np.random.default_rng(d1).random((2, d1))

@@ -1,4 +1,4 @@
-"""What sampled losses are given: arrays, names, extreme scales, BLAS threads; standard errors of own expressions."""
+"""What sampled losses are given: arrays, names, extreme scales, BLAS threads."""
 
 import os
 import subprocess
@@ -6,14 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-import sympy as sp
 from threadpoolctl import ThreadpoolController
 
 import symscape as ss
 from symscape.errors import InputError, UnknownNameError
 from symscape.sampling import batch_arguments, threads
 from symscape.sampling.expression.program import Program
-from symscape.sampling.jackknife import correction
 from symscape.sampling.pairs import sigmoid
 from symscape.sampling.pairs.logits import PairLogits
 from symscape.sampling.sampled_loss import SampledLoss, sampled_loss
@@ -241,41 +239,3 @@ def test_loops_over_tiles_take_one_thread(loss, owner, name, two_threads, monkey
         call()
         assert len(seen) > before and all(number <= {1} for number in seen)
     assert blas_threads() == two_threads
-
-
-# Standard errors of own expressions
-
-
-def gaussian(rng):
-    z = rng.normal(size=(80, 3))
-    return z + 0.5 * rng.normal(size=z.shape), z + 0.5 * rng.normal(size=z.shape)
-
-
-def spread_and_told(loss, batches=150):
-    found = [SampledLoss(loss, *gaussian(np.random.default_rng(seed))).estimate() for seed in range(batches)]
-    return np.std([e.value for e in found]), np.sqrt(np.mean([e.standard_error**2 for e in found]))
-
-
-def test_standard_errors_of_own_expressions_with_heavy_weights(monkeypatch):
-    """Within 25 %; influences alone, without leaving out groups, tell too little."""
-    loss = ss.Loss(ss.InfoNCE(similarity="dot", tau=sp.Rational(1, 2)).expr)
-    spread, told = spread_and_told(loss)
-    assert abs(told / spread - 1) < 0.25
-    monkeypatch.setattr("symscape.sampling.sampled_loss.MOST", 0)
-    assert spread_and_told(loss, 20)[1] / spread < 0.8
-
-
-def test_standard_errors_agree_between_the_catalogue_and_its_expression():
-    """The positive is a candidate of one and not of the other: O(1/N) apart."""
-    a, b = views(400)
-    form, own = (SampledLoss(loss, a, b).estimate() for loss in (ss.InfoNCE(), ss.Loss(ss.InfoNCE().expr)))
-    assert form.value != own.value and abs(form.value - own.value) < 10 / 400
-    assert own.standard_error == pytest.approx(form.standard_error, rel=0.1)
-
-
-def test_the_correction_of_a_linear_loss_is_1():
-    """And of one that is twice as steep as its influences say, 2; where nothing varies, 1."""
-    rows = np.random.default_rng(0).normal(size=203)
-    assert correction(lambda kept: rows[kept].mean(), rows) == pytest.approx(1, rel=1e-12)
-    assert correction(lambda kept: 2 * rows[kept].mean() + 5, rows - 3) == pytest.approx(2, rel=1e-12)
-    assert correction(lambda kept: 1.0, np.zeros(40)) == 1

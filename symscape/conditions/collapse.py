@@ -6,24 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import sympy as sp
 from numpy.typing import NDArray
 
-from symscape.conditions.collapsed import Collapse, Mode
+from symscape.algebra.atoms import exact
+from symscape.conditions.collapse_by_descent import collapse_by_descent
+from symscape.conditions.collapse_of_outputs import collapse_of_outputs
+from symscape.conditions.collapsed import Collapse, Mode, critical_eigenvalues, spectrum_of_outputs
+from symscape.conditions.loss_of_outputs import ONLY_SCALE
 from symscape.errors import InputError, UnknownNameError
 from symscape.landscape.facts import is_rotation_invariant
 from symscape.landscape.landscape import Landscape, landscape
 from symscape.landscape.plan import scaling_degree
-from symscape.losses.language import Entry, WeightNorm
+from symscape.losses.language import WeightNorm, d_1
 from symscape.losses.loss import Loss
 from symscape.probability.moments import Moments
 from symscape.programs.arguments import argument_name
 from symscape.spectrum.cosine.shell import normalised_landscape
+from symscape.spectrum.equal_shares.branches import branches_of_landscape
+from symscape.spectrum.equal_shares.decay import without_decay
+from symscape.spectrum.minimum import SpectrumMinimum, threshold_of_a_mode
 from symscape.spectrum.modes import b_i
 from symscape.spectrum.spectrum_landscape import SpectrumLandscape
 from symscape.stationary.coordinates import canonical_coordinates
 from symscape.stationary.given import Given, checked_outputs
 from symscape.stationary.points import StationaryPoints
-from symscape.stationary.search import falls_without_end
+from symscape.stationary.quartic_points import QuarticPoints
+from symscape.stationary.rotations import minimised_over_rotations
 from symscape.stationary.stationary_points import (
     NotConvexError,
     call_of,
@@ -31,12 +40,9 @@ from symscape.stationary.stationary_points import (
     refuse_a_mean_without_place,
     without_unused,
 )
-from symscape.stationary.word_form import Features, WordForm, split_form
+from symscape.stationary.word_form import Features, OutputWords, WordForm, split_form
 
 Array = NDArray[np.floating[Any]]
-
-#: Random starts of a descent in W, where nothing better is known.
-DESCENTS = 20
 
 
 def collapse(
@@ -67,14 +73,19 @@ def collapse(
         raise UnknownNameError(
             f"{call}: give A0, Sigma and d1; without numbers, threshold(land, parameter) gives the conditions"
         )
+    notes: tuple[str, ...] = ()
+    given = (
+        {**{str(k): v for k, v in (params or {}).items()}, **parameters} if isinstance(params, Mapping | None) else {}
+    )
     if isinstance(land, Loss):
-        land = suited_landscape(land)
+        loss, land = land, suited_landscape(land)
         if isinstance(land, Loss):
-            return _of_outputs(call, land, A0, Sigma, d1, mean, params, parameters)
+            return collapse_of_outputs(call, land, A0, Sigma, d1, mean, params, parameters)
+        if isinstance(land, SpectrumLandscape) and loss.expr.has(WeightNorm):
+            notes = (ONLY_SCALE,)
+            given = {name: value for name, value in given.items() if name not in of_decay_alone(loss)}
     if isinstance(land, SpectrumLandscape):
-        return _over_spectra(
-            call, land, A0, Sigma, d1, mean, {**{str(k): v for k, v in (params or {}).items()}, **parameters}
-        )
+        return _over_spectra(call, land, A0, Sigma, d1, mean, given, notes)
     if not isinstance(land, Landscape):
         raise InputError(f"{call}: the first argument is a landscape or a loss; derive one with landscape(loss)")
     refuse_a_mean_without_place(call, land, mean)
@@ -82,59 +93,30 @@ def collapse(
     try:
         points = numeric_points(call, form, apart, A0, Sigma, d1, mean, params, without_unused(land, parameters))
     except NotConvexError as error:
-        return _by_descent(call, land, error.form, error.given)
-    return _of_points(call, land, points, bool(apart))
+        return collapse_by_descent(call, land, error.form, error.given)
+    return _of_points(call, land, points, form, apart)
 
 
 def suited_landscape(loss: Loss) -> Landscape | SpectrumLandscape | Loss:
     """Return what the minimum of a loss is best read from.
 
-    A loss of cosines: the shell; one that counts outputs apart: itself, for `rotation_minimised`; any other: its landscape.
+    A loss of cosines: the shell, without weight decay, which changes the scale of W alone there; one that counts outputs
+    apart: itself, for `rotation_minimised`; any other: its landscape.
     """
     if not is_rotation_invariant(loss.expr):
         return loss
-    return normalised_landscape(loss) if scaling_degree(loss.expr) == 0 else landscape(loss)
+    rest = without_decay(loss)[0] if loss.expr.has(WeightNorm) else loss
+    return normalised_landscape(rest) if scaling_degree(rest.expr) == 0 else landscape(loss)
 
 
-def _of_outputs(
-    call: str,
-    loss: Loss,
-    A0: Any,
-    Sigma: Any,
-    d1: Any,
-    mean: Any,
-    params: Mapping[Any, Any] | None,
-    parameters: Mapping[str, Any],
-) -> Collapse:
-    """Minimise a loss of single outputs over their rotations, away from W = 0; its entries say which moments it sees."""
-    from symscape.spectrum.equal_shares.minimum import rotation_minimised
-
-    if loss.expr.has(WeightNorm):
-        raise InputError(f"{call}: weight decay on a loss of single outputs has no closed form; leave it out")
-    moments, outputs = Moments(A0, Sigma, mean), checked_outputs(call, d1)
-    centred = {bool(entry.centred) for entry in loss.expr.atoms(Entry)}
-    if mean is not None and len(centred) > 1:
-        raise InputError(f"{call}: the loss holds moments about the mean and about zero; pass features of mean zero")
-    outer = np.outer(moments["mean"], moments["mean"]) if mean is not None and centred == {True} else 0.0
-    modes = canonical_coordinates(call, moments["Sigma"] - outer, moments["A0"] - outer)
-    r = np.clip(modes.eigenvalues, -1.0, 1.0)
-    given = {**{str(key): value for key, value in (params or {}).items()}, **parameters}
-    found = rotation_minimised(loss, r, outputs, **given)
-    kept, spectrum = set(found.kept), np.zeros(len(r))
-    spectrum[: len(found.p)] = found.p
-    return Collapse(
-        loss.name,
-        len(kept),
-        min(len(moments["Sigma"]), outputs),
-        tuple(Mode(float(b), row, k in kept) for k, (b, row) in enumerate(zip(r, modes.rows, strict=True))),
-        spectrum,
-        found.value,
-        float("nan"),
-        (f"b: canonical correlation r; least over rotations of the outputs, equal shares: {found.equal_shares}",),
-    )
+def of_decay_alone(loss: Loss) -> set[str]:
+    """Return the names, in every spelling, of parameters that enter through weight decay alone."""
+    rest, _ = without_decay(loss)
+    names = set(loss.parameters) - set(rest.parameters)
+    return names | {argument_name(name) for name in names}
 
 
-def _of_points(call: str, land: Landscape, points: StationaryPoints, apart: bool) -> Collapse:
+def _of_points(call: str, land: Landscape, points: StationaryPoints, form: WordForm, apart: OutputWords) -> Collapse:
     lowest = next(iter(points.minima), None) if points.bounded_below else None
     if lowest is None:
         raise InputError(
@@ -171,6 +153,14 @@ def _of_points(call: str, land: Landscape, points: StationaryPoints, apart: bool
         extra.append("an eigenvalue is at its threshold: the minimum is flat to second order there")
     if land.has_branches:
         extra.append("the series is that of the branch of Max, Min or absolute value that is active at W = 0")
+    # On the quartic form mode k grows from zero at the rate b_k - 2 beta Tr P, in its metric.
+    threshold = 2 * points.beta * float(spectrum.sum()) if isinstance(points, QuarticPoints) else float("nan")
+    columns, eigenvalues = _aligned(spectrum, points.coordinates.rows, given.d1)
+    if apart:
+        columns = _turned(columns, form, apart, given)
+    W, bias = given.weights(columns)
+    if given.features is not Features.PLAIN or lowest.rank:
+        eigenvalues = spectrum_of_outputs(columns, given.matrices["Sigma"], lowest.rank)
     return Collapse(
         land.loss.name,
         lowest.rank,
@@ -183,9 +173,28 @@ def _of_points(call: str, land: Landscape, points: StationaryPoints, apart: bool
         lowest.loss,
         points.origin,
         (*(points.notes or (points.statement,)), *extra),
+        W,
+        eigenvalues,
+        bias,
+        critical_eigenvalues(threshold, modes, kept, given.d1),
         land,
         given,
     )
+
+
+def _turned(columns: Array, form: WordForm, apart: OutputWords, given: Given) -> Array:
+    """Return weights turned so that every output has the same share, where that is the rotation of least value."""
+    from symscape.spectrum.equal_shares.rotation import equal_share_rotation
+
+    numbers = {**given.values, d_1: sp.Integer(given.d1)}
+    numeric = {pair: sp.sympify(c).xreplace(numbers) for pair, c in apart.items()}
+    least = minimised_over_rotations(form.subs(numbers), numeric, sp.Integer(given.d1))
+    if least is None or least.rotation != "equal shares":
+        return columns
+    letters = sorted({letter for pair in apart for letter in pair})
+    O, _ = equal_share_rotation(*(np.einsum("ai,ij,aj->a", columns, given.matrices[s], columns) for s in letters))
+    found: Array = O @ columns
+    return found
 
 
 def _constant_modes(points: StationaryPoints) -> list[int]:
@@ -196,74 +205,15 @@ def _constant_modes(points: StationaryPoints) -> list[int]:
     return [k for k, row in enumerate(rows) if np.abs(row[:-1]).max(initial=0.0) < 1e-7 * abs(row[-1])]
 
 
-def _by_descent(call: str, land: Landscape, form: WordForm, given: Given) -> Collapse:
-    """Minimise over W itself, from random starts, where no rotation is known to be the best."""
-    from scipy.optimize import minimize
-
-    if given.features is not Features.PLAIN:
-        raise InputError(f"{call}: no rotation of the outputs is known to be the best; leave the bias out")
-    f, rng = land.numpy(), np.random.default_rng(0)
-    arguments: dict[str, Any] = {argument_name(str(s)): float(v) for s, v in given.values.items()}
-    # The compiled landscape takes second moments about zero, and the mean beside them.
-    outer = np.outer(given.mean, given.mean) if form.centred and given.mean is not None else 0.0
-    arguments |= {"A0": given.matrices["A_0"] + outer, "Sigma": given.matrices["Sigma"] + outer}
-    arguments |= {} if given.mean is None else {"mean": given.mean}
-    modes = canonical_coordinates(call, given.matrices["Sigma"], given.combination(form.quadratic))
-    shape = (given.d1, given.columns)
-
-    def objective(flat: Array) -> tuple[float, Array]:
-        value, slope = f.value_and_gradient(flat.reshape(shape), **arguments)
-        return value, slope.ravel()
-
-    highest = land.part(max(land.polynomial.parts)).numpy()
-    if falls_without_end(
-        lambda W: highest.value_and_gradient(W, **arguments),
-        max(land.polynomial.parts),
-        given.d1,
-        np.diagonal(given.matrices["Sigma"]),
-    ):
-        raise InputError(
-            f"{call}: the landscape falls without end at these numbers, so it has no minimum; use another order"
-        )
-    scale = np.sqrt(float(np.abs(modes.eigenvalues).max()) / max(float(np.trace(given.matrices["Sigma"])), 1e-300))
-    best = None
-    for _ in range(DESCENTS):
-        start = scale * 10 ** rng.uniform(-1.5, 0.5) * rng.standard_normal(shape[0] * shape[1])
-        found = minimize(
-            objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 5000, "ftol": 1e-16, "gtol": 1e-11}
-        )
-        if best is None or found.fun < best.fun:
-            best = found
-    assert best is not None
-    if not np.isfinite(best.fun) or np.abs(best.x).max() > 1e6 * scale:
-        raise InputError(
-            f"{call}: the landscape falls without end at these numbers, so it has no minimum; use another order"
-        )
-    W = best.x.reshape(shape)
-    whitened = W @ given.matrices["Sigma"] @ modes.rows.T
-    spectrum = (whitened**2).sum(axis=0)
-    strengths = np.linalg.eigvalsh(W @ given.matrices["Sigma"] @ W.T)
-    rank = int((strengths > 1e-6 * max(float(strengths.max()), 1e-6 * scale**2)).sum())
-    kept = set(np.argsort(-spectrum)[:rank])
-    note = f"numeric: the least of {DESCENTS} descents in W; no rotation of the outputs is known to be the best"
-    return Collapse(
-        land.loss.name,
-        rank,
-        min(given.columns, given.d1),
-        tuple(
-            Mode(float(b), row, k in kept) for k, (b, row) in enumerate(zip(modes.eigenvalues, modes.rows, strict=True))
-        ),
-        np.where([k in kept for k in range(len(spectrum))], spectrum, 0.0),
-        float(best.fun),
-        float(form.constant),
-        (note,),
-        land,
-        given,
-    )
-
-
 def _over_spectra(
-    call: str, land: SpectrumLandscape, A0: Any, Sigma: Any, d1: Any, mean: Any, parameters: Mapping[str, Any]
+    call: str,
+    land: SpectrumLandscape,
+    A0: Any,
+    Sigma: Any,
+    d1: Any,
+    mean: Any,
+    parameters: Mapping[str, Any],
+    notes: tuple[str, ...] = (),
 ) -> Collapse:
     if mean is not None:
         raise InputError(f"{call}: a landscape over spectra is for features of mean zero; leave mean= out")
@@ -288,8 +238,32 @@ def _over_spectra(
         found.p,
         found.value,
         origin,
-        ("modes by canonical correlation r", *land.assumptions),
+        ("modes by canonical correlation r", *land.assumptions, *notes),
+        *_aligned(found.p, modes.rows, outputs),
+        critical=critical_eigenvalues(
+            _threshold(land, found, modes.eigenvalues, _with_outputs(land, parameters, outputs)),
+            modes.eigenvalues,
+            kept,
+            outputs,
+        ),
     )
+
+
+def _aligned(p: Array, rows: Array, outputs: int) -> tuple[Array, Array]:
+    """Return (W, spectrum of P) of outputs that carry one mode each."""
+    kept = np.flatnonzero(p)
+    kept = kept[np.argsort(-p[kept], kind="stable")]
+    W, spectrum = np.zeros((outputs, rows.shape[1])), np.zeros(outputs)
+    W[: len(kept)] = np.sqrt(p[kept])[:, None] * rows[kept]
+    spectrum[: len(kept)] = p[kept]
+    return W, spectrum
+
+
+def _threshold(land: SpectrumLandscape, found: SpectrumMinimum, r: Array, parameters: Mapping[str, Any]) -> float:
+    known = {str(s).rstrip("_"): s for s in land.parameters}
+    branched = branches_of_landscape(land)
+    values = branched.values({known[key.rstrip("_")]: exact(value) for key, value in parameters.items()})
+    return threshold_of_a_mode(branched.branches[0].spectrum.at(*values), found, r, np.zeros(len(r)))
 
 
 def _with_outputs(land: SpectrumLandscape, parameters: Mapping[str, Any], outputs: int) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -39,9 +40,19 @@ class Collapse:
     """What collapses at the global minimum.
 
     ``kind``: ``complete`` (nothing survives), ``none`` (min(d0, d1) modes survive) or ``dimensional``; ``surviving``: how many
-    modes do; ``modes``: (eigenvalue, direction, survives) by descending eigenvalue; ``spectrum``: the strength p of every mode;
-    ``loss``: the value at the minimum, and ``loss_at_origin``; ``terms``: which term of the loss drives and which holds each
-    mode; ``notes``: what the answer rests on.
+    modes do; ``modes``: (eigenvalue, direction, survives) by descending eigenvalue; ``spectrum``: the strength p of every mode,
+    in the metric of the landscape's quartic part; ``W``: d1 x d0 weights at the minimum, one of many where rotating the outputs
+    changes nothing; ``bias``: (d1,), or None; ``loss``: the value at the minimum, and ``loss_at_origin``; ``terms``: which term
+    of the loss drives and which holds each mode; ``notes``: what the answer rests on.
+
+    ``spectrum_of_P``: the d1 eigenvalues of P at W, descending, zero for what collapsed. P is what the loss sees: Cov f for a
+    loss of centred outputs (VICReg, batch-normalised Barlow Twins), E[f f^T], the bias in f, for any other. On the shell of a
+    loss that keeps its value under scaling, W and P are of that scale. Losses of single outputs: W attains ``loss`` where a
+    rotation with equal shares exists, to the `share_residual` of `rotation_minimised`.
+
+    ``critical``: by mode, the eigenvalue b at which it starts to survive, with the sums over all modes, such as Tr P, as they
+    are at the minimum, or, where all outputs are taken, the eigenvalue of the mode that it would have to replace, or that would
+    replace it, if that is larger; NaN where it is not known. A mode survives where its b is above it.
     """
 
     name: str
@@ -52,6 +63,10 @@ class Collapse:
     loss: float
     loss_at_origin: float
     notes: tuple[str, ...]
+    W: Array
+    spectrum_of_P: Array
+    bias: Array | None = None
+    critical: Array = field(default_factory=lambda: np.zeros(0))
     _land: Landscape | None = None
     _given: Given | None = None
 
@@ -90,6 +105,24 @@ class Collapse:
         return "\n".join(lines + [f"  {note}" for note in self.notes])
 
     __repr__ = __str__
+
+
+def critical_eigenvalues(threshold: float, b: Array, kept: Collection[int], outputs: int) -> Array:
+    """Return `Collapse.critical` from the eigenvalue at which a mode starts to survive if an output is left for it."""
+    found = np.full(len(b), threshold)
+    lost = [k for k in range(len(b)) if k not in kept]
+    if len(kept) == outputs and lost:
+        weakest, next_one = min(b[k] for k in kept), max(b[k] for k in lost)
+        found[list(kept)] = np.fmax(found[list(kept)], next_one)
+        found[lost] = np.fmax(found[lost], weakest)
+    return found
+
+
+def spectrum_of_outputs(W: Array, Sigma: Array, rank: int) -> Array:
+    """Return the d1 eigenvalues of W Sigma W^T, descending, of which ``rank`` are not zero."""
+    found: Array = np.linalg.eigvalsh(W @ Sigma @ W.T)[::-1].copy()
+    found[rank:] = 0.0
+    return found
 
 
 def _term_effects(land: Landscape, given: Given, directions: Array) -> tuple[TermEffect, ...]:

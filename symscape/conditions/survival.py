@@ -2,54 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from symscape.algebra.atoms import exact
-from symscape.conditions.collapse import collapse, suited_landscape
-from symscape.conditions.compiled_branches import compiled_branches
-from symscape.conditions.margins import Combination, augmentation_strength, quadratic_margin
+from symscape.conditions.collapse import collapse, of_decay_alone, suited_landscape
+from symscape.conditions.compiled_branches import along_parameter
+from symscape.conditions.doubts import Doubts, modes_along
+from symscape.conditions.loss_of_outputs import loss_of_outputs
+from symscape.conditions.margin_count import count_by_margins
+from symscape.conditions.margins import augmentation_strength
+from symscape.conditions.steps import Bisected, Counted, FollowedSteps, FollowedWidths, Widths, plateaus_of
 from symscape.errors import InputError, UnknownNameError
 from symscape.landscape.landscape import Landscape
+from symscape.losses.language import WeightNorm
 from symscape.losses.loss import Loss
 from symscape.probability.moments import Moments
-from symscape.programs.arguments import argument_name
-from symscape.spectrum.minimum import SpectrumMinimum
 from symscape.spectrum.spectrum_landscape import SpectrumLandscape
-from symscape.stationary.coordinates import canonical_coordinates
 from symscape.stationary.given import checked_outputs
-from symscape.stationary.quartic_form import quartic_form
 from symscape.stationary.stationary_points import call_of
-from symscape.stationary.word_form import Features, split_form
 
 Array = NDArray[np.floating[Any]]
 
-#: Steps are located to this relative accuracy.
-ACCURACY = 1e-9
-#: A strength above this share of the largest one is kept by a descent in W.
-DESCENT = 1e-4
 #: Where descents over spectra start: outputs of losses that count them apart are of scale 1 or small.
 UNIT_SCALES, ALL_SCALES = (1e-3, 1.0), (1e-3, 1.0, 1e3)
 #: Between which values a positive parameter is searched unless said.
 RANGE = (1e-6, 1e6)
+#: The names of the number of outputs, and between which numbers it is searched unless said.
+WIDTH, WIDTHS = ("d1", "d_1"), (1, 512)
+#: How many numbers of outputs are searched for everywhere; those between are followed.
+ANCHORS = 19
+#: Stands for a parameter that changes nothing.
+IDLE = ""
 
 
 @dataclass(frozen=True)
 class Plateau:
-    """``surviving`` modes are kept while the parameter is between ``low`` and ``high``."""
+    """``surviving`` modes are kept while the parameter is between ``low`` and ``high``; for d1, both included."""
 
     low: float
     high: float
     surviving: int
 
     def __str__(self) -> str:
+        if isinstance(self.low, int):
+            return f"{self.surviving} for {self.low} to {self.high}"
         return f"{self.surviving} for {self.low:.6g} < . < {self.high:.6g}"
 
     __repr__ = __str__
@@ -59,12 +61,17 @@ class Plateau:
 class SurvivalCurve:
     """The number of surviving modes over a range of a parameter, as plateaus from left to right.
 
-    ``notes``: what the steps rest on, where they are not proved.
+    ``notes``: what the steps rest on, where they are not proved; found when asked for, by descents over W.
     """
 
     parameter: str
     plateaus: tuple[Plateau, ...]
-    notes: tuple[str, ...] = ()
+    _doubts: Doubts | None = field(default=None, compare=False, repr=False)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What the steps rest on, where they are not proved."""
+        return () if self._doubts is None else tuple(self._doubts)
 
     def __iter__(self) -> Iterator[Plateau]:
         return iter(self.plateaus)
@@ -99,8 +106,8 @@ def survival_curve(
     parameter: Any,
     A0: Any,
     Sigma: Any,
-    d1: int,
-    between: tuple[float, float] = RANGE,
+    d1: int | None = None,
+    between: tuple[float, float] | None = None,
     points: int = 97,
     mean: Any = None,
     params: Mapping[Any, Any] | None = None,
@@ -109,79 +116,94 @@ def survival_curve(
     """Return how many modes survive as a function of a parameter, all else given.
 
     ``land``: a landscape, a landscape over spectra, or a loss whose outputs count apart, taken away from W = 0 by
-    equal shares. ``parameter``: a symbol or name, or ``augmentation_strength``. The steps between ``points`` values spread
-    evenly in the logarithm of ``between`` are bisected; a plateau narrower than their distance can be missed. Raises InputError
-    for a range that is not 0 < low < high, UnknownNameError for an unknown parameter.
+    equal shares. ``parameter``: a symbol or name, ``augmentation_strength``, or ``d1``, the number of outputs, whose plateaus
+    are whole numbers, both ends included, and for which d1 is left out. ``between``: `RANGE` unless said, `WIDTHS` for d1. The
+    steps between ``points`` values spread evenly in the logarithm of ``between`` are located; a plateau narrower than their
+    distance can be missed. Raises InputError for a range that is not 0 < low < high, UnknownNameError for an unknown parameter.
     """
     call = f"survival_curve({call_of('', land)[1:-1]}, {parameter})"
+    name = str(parameter)
+    asked = land if isinstance(land, Loss) else None
+    low, high = checked_range(call, name, between)
+    fixed = {**_named(params), **parameters}
+    if asked is not None:
+        land = suited_landscape(asked)
+        if isinstance(land, SpectrumLandscape) and asked.expr.has(WeightNorm):
+            idle = of_decay_alone(asked)
+            fixed = {key: value for key, value in fixed.items() if key not in idle}
+            if name in idle:
+                name = IDLE
+    if name in WIDTH:
+        count = lru_cache(maxsize=None)(_count_by_width(call, land, A0, Sigma, mean, fixed, (int(low), int(high))))
+        widths = Widths(count).plateaus(int(low), int(high), points)
+        return SurvivalCurve("d1", tuple(Plateau(*p) for p in widths))
+    if d1 is None:
+        raise UnknownNameError(f"{call}: the argument d1 is missing; give the number of outputs")
+    grid = [float(value) for value in np.geomspace(low, high, points)]
+    plateaus = plateaus_of(_counted(call, land, name, A0, Sigma, d1, mean, fixed, grid), grid)
+    doubts = None
     if isinstance(land, Loss):
-        land = suited_landscape(land)
-    low, high = between
+        doubts = Doubts(call, land, name, Moments(A0, Sigma), int(d1), fixed, tuple(plateaus))
+    return SurvivalCurve(str(parameter), tuple(Plateau(*p) for p in plateaus), doubts)
+
+
+def checked_range(call: str, name: str, between: tuple[float, float] | None) -> tuple[float, float]:
+    """Return the range to search; raise InputError unless it is 0 < low < high, whole numbers for d1."""
+    low, high = between or (WIDTHS if name in WIDTH else RANGE)
     if not 0 < low < high < np.inf:
         raise InputError(f"{call}: between={between} is not a range 0 < low < high")
-    fixed = {**_named(params), **parameters}
-    count = lru_cache(maxsize=None)(surviving_count(call, land, str(parameter), A0, Sigma, d1, mean, fixed))
-    grid = np.geomspace(low, high, points)
-    plateaus: list[Plateau] = []
-    start = float(low)
-    for a, b in pairwise(grid):
-        for step in _steps(count, float(a), float(b)):
-            plateaus.append(Plateau(start, step, count(_middle(start, step))))
-            start = step
-    plateaus.append(Plateau(start, float(high), count(float(high))))
-    notes: tuple[str, ...] = ()
-    if isinstance(land, Loss):
-        notes = tuple(_doubts(call, land, str(parameter), Moments(A0, Sigma, mean), int(d1), fixed, plateaus))
-    return SurvivalCurve(str(parameter), tuple(plateaus), notes)
-
-
-def _doubts(
-    call: str, loss: Loss, name: str, moments: Moments, d1: int, fixed: Mapping[str, Any], plateaus: list[Plateau]
-) -> Iterator[str]:
-    """Yield the steps at which equal shares are not proved to be best, with what a descent over all W keeps beside them."""
-    from symscape.spectrum.equal_shares.minimum import rotation_minimised
-    from symscape.spectrum.equal_shares.weights import minimise_over_weights
-
-    def setting(value: float) -> tuple[Array, dict[str, Any]]:
-        A, C = moments["A0"], moments["Sigma"] - moments["A0"]
-        if name == augmentation_strength.name:
-            return canonical_coordinates(call, A + value * C, A).eigenvalues, dict(fixed)
-        return canonical_coordinates(call, moments["Sigma"], A).eigenvalues, {**fixed, name: value}
-
-    for left, right in pairwise(plateaus):
-        step, fewer = right.low, min(left.surviving, right.surviving)
-        beside = step * (0.98 if left.surviving < right.surviving else 1.02)
-        r, given = setting(beside)
-        if rotation_minimised(loss, r, d1, **given).is_global:
-            continue
-        found = minimise_over_weights(loss, r, d1, np.random.default_rng(0), **given).p
-        kept = int((found > DESCENT * max(float(found.max()), DESCENT)).sum())
-        where = f"at {name} = {step:.6g} equal shares of the outputs are not proved to be best"
-        if kept == fewer:
-            yield f"{where}; numeric: a descent over all W agrees 2 % beyond it"
-        else:
-            yield f"{where}, and are not: 2 % beyond it a descent over all W keeps {kept} modes, not {fewer}"
+    if name in WIDTH and (int(low) != low or int(high) != high):
+        raise InputError(f"{call}: between={between}: numbers of outputs are whole")
+    return low, high
 
 
 def _named(params: Mapping[Any, Any] | None) -> dict[str, Any]:
     return {str(key): value for key, value in (params or {}).items()}
 
 
-def _middle(a: float, b: float) -> float:
-    return float(np.sqrt(a * b))
+def _count_by_width(
+    call: str,
+    land: Landscape | SpectrumLandscape | Loss,
+    A0: Any,
+    Sigma: Any,
+    mean: Any,
+    fixed: Mapping[str, Any],
+    between: tuple[int, int],
+) -> Callable[[int], int]:
+    """Return the number of surviving modes as a function of the number of outputs."""
+    if isinstance(land, Landscape):
+        return lambda width: collapse(land, A0, Sigma, width, mean, dict(fixed)).surviving
+    moments = _without_mean(call, A0, Sigma, mean)
+    modes = modes_along(call, land, "d1", moments, None, fixed)
+    seen, used = _without_decay(land, fixed)
+    along = along_parameter(call, seen, None, None, used, modes, _scales(land))
+    return FollowedWidths(along, sorted({round(w) for w in np.geomspace(*between, ANCHORS)}))
 
 
-def _steps(count: Callable[[float], int], a: float, b: float) -> list[float]:
-    """Return where the count changes between a and b, each by bisection."""
-    if count(a) == count(b):
-        return []
-    if b - a <= ACCURACY * b:
-        return [_middle(a, b)]
-    middle = _middle(a, b)
-    return _steps(count, a, middle) + _steps(count, middle, b)
+def _without_mean(call: str, A0: Any, Sigma: Any, mean: Any) -> Moments:
+    if mean is not None:
+        raise InputError(
+            f"{call}: the modes are those of features of mean zero; pass moments about the mean, without mean="
+        )
+    return Moments(A0, Sigma)
 
 
-def surviving_count(
+def _scales(land: SpectrumLandscape | Loss) -> tuple[float, ...]:
+    return UNIT_SCALES if isinstance(land, Loss) else ALL_SCALES
+
+
+def _without_decay(
+    land: SpectrumLandscape | Loss, fixed: Mapping[str, Any]
+) -> tuple[SpectrumLandscape | Loss, dict[str, Any]]:
+    """Return what is minimised over the modes, and the values of its own parameters."""
+    if not isinstance(land, Loss):
+        return land, dict(fixed)
+    rest = loss_of_outputs(land).loss
+    gone = {name.rstrip("_") for name in set(land.parameters) - set(rest.parameters)}
+    return rest, {key: value for key, value in fixed.items() if key.rstrip("_") not in gone}
+
+
+def _counted(
     call: str,
     land: Landscape | SpectrumLandscape | Loss,
     name: str,
@@ -190,94 +212,37 @@ def surviving_count(
     d1: Any,
     mean: Any,
     fixed: Mapping[str, Any],
-) -> Callable[[float], int]:
+    grid: Sequence[float],
+) -> Counted:
     """Return the number of surviving modes as a function of the parameter ``name``."""
     moments, outputs = Moments(A0, Sigma, mean), checked_outputs(call, d1)
-    A, C = moments["A0"], moments["Sigma"] - moments["A0"]
     strength = name == augmentation_strength.name
     known = {str(s).rstrip("_") for s in _parameters(land)}
-    if not strength and name.rstrip("_") not in known:
+    if not strength and name != IDLE and name.rstrip("_") not in known:
         raise UnknownNameError(
             f"{call}: there is no parameter {name!r}; there are {', '.join(sorted(known)) or 'none'}"
         )
-
-    def matrices(value: float) -> tuple[Array, Array]:
-        return A, (A + value * C if strength else moments["Sigma"])
-
     if isinstance(land, Landscape):
         # A mean that the landscape has no place for is refused where its points are found.
         quick = (
-            None if mean is not None and not land.data.has_mean else _by_margins(land, name, moments, outputs, fixed)
+            None
+            if mean is not None and not land.data.has_mean
+            else count_by_margins(land, name, moments, outputs, fixed)
         )
         if quick is not None:
-            return quick
+            return Bisected(quick)
+        A, C = moments["A0"], moments["Sigma"] - moments["A0"]
 
         def of_landscape(value: float) -> int:
             more = {} if strength else {name: value}
-            return collapse(land, *matrices(value), outputs, mean, {**fixed, **more}).surviving
+            Sigma = A + value * C if strength else moments["Sigma"]
+            return collapse(land, A, Sigma, outputs, mean, {**fixed, **more}).surviving
 
-        return of_landscape
-
-    if mean is not None:
-        raise InputError(
-            f"{call}: the modes are those of features of mean zero; pass moments about the mean, without mean="
-        )
-    compiled = compiled_branches(call, land, None if strength else name, outputs, fixed)
-    scales = UNIT_SCALES if isinstance(land, Loss) else ALL_SCALES
-
-    def of_spectrum(value: float) -> int:
-        cross, sigma = matrices(value)
-        r = canonical_coordinates(call, sigma, cross).eigenvalues
-        best: SpectrumMinimum | None = None
-        for branch in compiled:
-            found = branch.minimum(value, r, outputs, scales)
-            if found is not None and (best is None or found.value < best.value):
-                best = found
-        if best is None:
-            raise InputError(f"{call}: at {name} = {value:.6g} the landscape has no least value")
-        return best.surviving
-
-    return of_spectrum
-
-
-def _by_margins(
-    land: Landscape, name: str, moments: Moments, outputs: int, fixed: Mapping[str, Any]
-) -> Callable[[float], int] | None:
-    """Count the positive margins, where modes do not compete and the parameter changes none of their eigenvalues.
-
-    None where modes compete, or their margins are no functions of the eigenvalues of one matrix.
-    """
-    form, apart = split_form(land)
-    if apart or form.centred or form.features is not Features.PLAIN:
-        return None
-    given = {s: exact(fixed[key]) for s in form.parameters for key in (str(s), argument_name(str(s))) if key in fixed}
-    known = {argument_name(str(s)) for s in form.parameters} | {str(s) for s in form.parameters}
-    symbol = next((s for s in form.parameters if str(s).rstrip("_") == name.rstrip("_")), augmentation_strength)
-    form = form.subs(given)
-    quartic = quartic_form(form)
-    if quartic is None or quartic.beta != 0 or not quartic.alpha.is_positive or set(fixed) - known:
-        return None
-    quantity, margin, _ = quadratic_margin(form.quadratic, symbol)
-    if quantity.matrix is None or not margin.free_symbols <= {quantity.of(), symbol}:
-        return None
-
-    def combined(pair: Combination) -> Array:
-        return float(pair[0]) * moments["A0"] + float(pair[1]) * moments["Sigma"]
-
-    metric = np.eye(len(moments["Sigma"])) if quantity.metric is None else combined(quantity.metric)
-    try:
-        eigenvalues = canonical_coordinates("", metric, combined(quantity.matrix)).eigenvalues
-    except InputError:
-        return None  # along directions without augmentation the ratio of data to augmentation is infinite
-    evaluate = sp.lambdify([quantity.of(), symbol], margin, "numpy")
-    size = float(np.abs(eigenvalues).max(initial=0.0))
-
-    def count(value: float) -> int:
-        margins = np.broadcast_to(evaluate(eigenvalues, value), eigenvalues.shape)
-        slope = np.broadcast_to(evaluate(eigenvalues + size, value) - margins, eigenvalues.shape)
-        return min(outputs, int((margins > 1e-12 * np.abs(slope)).sum()))
-
-    return count
+        return Bisected(of_landscape)
+    modes = modes_along(call, land, name, _without_mean(call, A0, Sigma, mean), outputs, fixed)
+    seen, used = _without_decay(land, fixed)
+    along = along_parameter(call, seen, None if strength else name, outputs, used, modes, _scales(land))
+    return FollowedSteps(along, grid)
 
 
 def _parameters(land: Landscape | SpectrumLandscape | Loss) -> list[sp.Symbol]:

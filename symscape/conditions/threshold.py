@@ -21,7 +21,7 @@ from symscape.conditions.margins import (
     of_mode,
     quadratic_margin,
 )
-from symscape.conditions.survival import RANGE, SurvivalCurve, survival_curve
+from symscape.conditions.survival import WIDTH, SurvivalCurve, checked_range, survival_curve
 from symscape.errors import InputError, UnknownNameError
 from symscape.landscape.landscape import Landscape
 from symscape.losses.language import d_1
@@ -190,7 +190,7 @@ def threshold(
     Sigma: Any = None,
     d1: int | None = None,
     mean: Any = None,
-    between: tuple[float, float] = RANGE,
+    between: tuple[float, float] | None = None,
     params: Mapping[Any, Any] | None = None,
     **parameters: Any,
 ) -> Threshold | NumericThreshold:
@@ -210,12 +210,13 @@ def threshold(
     """
     call = f"threshold({call_of('', land)[1:-1]}, {parameter})"
     if A0 is not None or Sigma is not None or d1 is not None:
+        by_width = str(parameter) in WIDTH
         for name, value in (("A0", A0), ("Sigma", Sigma), ("d1", d1)):
-            if value is None:
+            if value is None and not (by_width and name == "d1"):
                 raise UnknownNameError(
                     f"{call}: the argument {name} is missing; give A0, Sigma and d1, or none of them"
                 )
-        assert d1 is not None
+        between = checked_range(call, str(parameter), between)
         curve = survival_curve(land, parameter, A0, Sigma, d1, between, mean=mean, params=params, **parameters)
         most = max(p.surviving for p in curve)
         intervals = tuple(curve.keeping_at_least(k + 1) for k in range(most))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
-import sympy as sp
 from numpy.typing import NDArray
 
-from symscape.spectrum.modes import MODE_SYMBOLS, p_i
+from symscape.spectrum.numeric_spectrum import ROUNDING, NumericSpectrum
+
+__all__ = ["ROUNDING", "NumericSpectrum", "SpectrumMinimum", "find_minimum", "stationary_on", "threshold_of_a_mode"]
 
 Array = NDArray[np.floating[Any]]
 
-#: Terms that cancel leave an error of this times the largest of them.
-ROUNDING = 64 * np.finfo(float).eps
 #: A strength beyond this counts as running away, unless the landscape rises beyond it.
 FAR = 1e9
 #: Scales of the spectrum at which a descent may start.
@@ -29,7 +27,8 @@ class SpectrumMinimum:
 
     ``residual``: the largest violation of stationarity, relative to the largest term; ``bounded``: False when L falls
     without end or its infimum is at infinity, and then p is where the search stopped; ``rounding``: how far the
-    cancellation of large terms may have moved the value.
+    cancellation of large terms may have moved the value; ``slope``: dL/dp less the multiplier, of the first d1 modes: zero on
+    the kept ones, and not negative on the others.
     """
 
     p: Array
@@ -39,81 +38,12 @@ class SpectrumMinimum:
     residual: float
     bounded: bool
     rounding: float = 0.0
+    slope: Array = field(default_factory=lambda: np.zeros(0), repr=False)
 
     @property
     def surviving(self) -> int:
         """How many modes are kept."""
         return len(self.kept)
-
-
-class NumericSpectrum:
-    """Value, gradient and Hessian of outer(S_1, S_2, ...), S_k the sum over modes of ``sums[S_k]``.
-
-    Symbols in ``open_symbols`` get their values from `at`; no other is left. Compiled once for all values.
-    """
-
-    #: What a summand is written in; `_of_modes` gives their values.
-    symbols: tuple[sp.Symbol, ...] = MODE_SYMBOLS
-
-    def __init__(
-        self,
-        outer: sp.Expr,
-        sums: Mapping[sp.Symbol, sp.Expr],
-        shell: sp.Expr | None = None,
-        open_symbols: Sequence[sp.Symbol] = (),
-    ):
-        names, summands = list(sums), list(sums.values())
-
-        def compiled(arguments: Sequence[sp.Symbol], expr: Any) -> Callable[..., Any]:
-            return sp.lambdify([*arguments, *open_symbols], expr, modules=["scipy", "numpy"], cse=True)
-
-        first = [sp.diff(outer, s) for s in names]
-        # A kink of Max has no weight in a second derivative anywhere else.
-        second = [[sp.diff(e, s).replace(sp.DiracDelta, lambda *_: sp.S.Zero) for s in names] for e in first]
-        self._summands = [compiled(self.symbols, [sp.diff(e, p_i, k) for e in summands]) for k in range(3)]
-        self._outer = [compiled(names, e) for e in (outer, first, second)]
-        self._shell = None if shell is None else compiled((), shell)
-        self._values: tuple[float, ...] = ()
-        self.shell: float | None = None
-        if not open_symbols and self._shell is not None:
-            self.shell = float(self._shell())
-
-    def at(self, *values: float) -> Self:
-        """Return the same function with values for the open symbols."""
-        made = copy(self)
-        made._values = values
-        made.shell = None if self._shell is None else float(self._shell(*values))
-        return made
-
-    def _of_modes(self, p: Array, r: Array, b: Array) -> tuple[Array, ...]:
-        """Return the values of ``symbols``, one array over modes each."""
-        return p, r, b
-
-    def _sums(self, order: int, p: Array, r: Array, b: Array) -> Array:
-        rows = self._summands[order](*self._of_modes(p, r, b), *self._values)
-        return np.array([np.broadcast_to(row, p.shape) for row in rows])
-
-    def _function(self, order: int, totals: Array) -> Array:
-        return np.asarray(self._outer[order](*totals, *self._values), dtype=float)
-
-    def value(self, p: Array, r: Array, b: Array) -> float:
-        """Return L(p)."""
-        return float(self._function(0, self._sums(0, p, r, b).sum(axis=1)))
-
-    def rounding(self, p: Array, r: Array, b: Array) -> float:
-        """Return how far the cancellation of the terms of L may have moved its value."""
-        sums = self._sums(0, p, r, b).sum(axis=1)
-        return float(ROUNDING * np.abs(sums * self._function(1, sums)).max(initial=0.0))
-
-    def gradient(self, p: Array, r: Array, b: Array) -> Array:
-        """Return dL/dp."""
-        return self._function(1, self._sums(0, p, r, b).sum(axis=1)) @ self._sums(1, p, r, b)
-
-    def hessian(self, p: Array, r: Array, b: Array) -> Array:
-        """Return the second derivatives by p."""
-        totals, slopes = self._sums(0, p, r, b).sum(axis=1), self._sums(1, p, r, b)
-        first, second = self._function(1, totals), self._function(2, totals)
-        return slopes.T @ second @ slopes + np.diag(first @ self._sums(2, p, r, b))
 
 
 class OverSpectra(Protocol):
@@ -139,21 +69,108 @@ class OverSpectra(Protocol):
 
 
 def find_minimum(
-    numeric: OverSpectra, r: Array, b: Array, d1: int, scales: Sequence[float] = (1e-3, 1.0, 1e3)
+    numeric: OverSpectra,
+    r: Array,
+    b: Array,
+    d1: int,
+    scales: Sequence[float] = (1e-3, 1.0, 1e3),
+    near: Sequence[Array] = (),
 ) -> SpectrumMinimum:
-    """Return the least L over p >= 0 with support among the first d1 modes, descending from each of ``scales``."""
+    """Return the least L over p >= 0 with support among the first d1 modes, descending from each of ``scales``.
+
+    ``near``: spectra near which to look instead; where Newton's method leads from none of them to a minimum, all is searched.
+    """
     size = min(len(r), d1)
     modes = r[:size], b[:size]
     with np.errstate(all="ignore"):
-        p, bounded = _search(numeric, *modes, scales)
-        p, residual, multiplier = _polish(numeric, p, *modes)
+        best = _nearest(numeric, [p[:size] for p in near], *modes)
+        bounded = best is not None
+        if best is None:
+            p, bounded = _search(numeric, *modes, scales)
+            best = _polish(numeric, p, *modes)
+        p, residual, multiplier = best
         value, rounding = float(numeric.value(p, *modes)), numeric.rounding(p, *modes)
+        slope = numeric.gradient(p, *modes) - multiplier
     full = np.zeros(len(r))
     full[:size] = p
     bounded = bounded and (numeric.shell is not None or _rises_beyond(numeric, p, value, *modes))
     return SpectrumMinimum(
-        full, value, tuple(int(k) for k in np.flatnonzero(p)), multiplier, residual, bounded, rounding
+        full, value, tuple(int(k) for k in np.flatnonzero(p)), multiplier, residual, bounded, rounding, slope
     )
+
+
+#: A spectrum whose residual is below this is stationary.
+STATIONARY = 1e-9
+
+
+def _nearest(numeric: OverSpectra, near: Sequence[Array], r: Array, b: Array) -> tuple[Array, float, float] | None:
+    """Return the lowest of the minima to which Newton's method leads from given spectra; None where it leads to none."""
+    found = []
+    for start in near:
+        if numeric.shell is not None and not start.sum() > 0:
+            continue
+        p = start.copy() if numeric.shell is None else start * (numeric.shell / start.sum())
+        p, residual, multiplier = _polish(numeric, p, r, b)
+        if residual < STATIONARY and _curves_up(numeric, p, r, b):
+            found.append((float(numeric.value(p, r, b)), p, residual, multiplier))
+    return min(found, key=lambda one: one[0])[1:] if found else None
+
+
+def stationary_on(
+    numeric: OverSpectra, p: Array, support: Sequence[int], r: Array, b: Array, steps: int = 30
+) -> Array | None:
+    """Return the spectrum near p at which L is stationary on a support, of either sign; None where Newton finds none."""
+    on, p = np.asarray(support, dtype=np.intp), p.copy()
+    with np.errstate(all="ignore"):
+        for _ in range(steps):
+            step = _newton_step(numeric, p, r, b, on, numeric.gradient(p, r, b))
+            if step is None or not np.isfinite(step).all():
+                return None
+            p[on] += step
+            if np.abs(step).max(initial=0.0) <= 1e-13 * np.abs(p).max(initial=0.0):
+                return p
+    return None
+
+
+def threshold_of_a_mode(
+    numeric: NumericSpectrum, found: SpectrumMinimum, r: Array, b: Array, variable: str = "r"
+) -> float:
+    """Return the r, or the b, at which dL/dp_i, less the multiplier, is zero at p_i = 0, with the sums as at a minimum.
+
+    NaN where there is none between the smallest and the largest of the modes, and -1 and 1 for r.
+    """
+    from scipy.optimize import brentq
+
+    with np.errstate(all="ignore"):
+        slope = numeric.slope_at_zero(found.p, r, b, variable)
+
+        def excess(x: float) -> float:
+            return float(slope(x)) - found.multiplier
+
+        values = r if variable == "r" else b
+        reach = 1.0 if variable == "r" else 2 * float(np.abs(b).max())
+        ends = min(-reach, float(values.min())), max(reach, float(values.max()))
+        low, high = map(excess, ends)
+        if not np.isfinite([low, high]).all() or low * high >= 0:
+            return float("nan")
+        return float(brentq(excess, *ends, xtol=1e-14, rtol=1e-14))
+
+
+def _curves_up(numeric: OverSpectra, p: Array, r: Array, b: Array) -> bool:
+    """Whether the Hessian on the kept modes has no negative direction, with Tr P held on a shell."""
+    on = np.flatnonzero(p)
+    if not len(on):
+        return True
+    hessian = numeric.hessian(p, r, b)[np.ix_(on, on)]
+    if numeric.shell is not None:
+        # Beside a large curvature along Tr P, that of the other directions decides.
+        hessian = hessian + (np.abs(hessian).max() + 1e-300) * 10
+    slack = 1e-9 * np.abs(np.diagonal(hessian)).max()
+    try:
+        np.linalg.cholesky(hessian + slack * np.eye(len(on)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _search(numeric: OverSpectra, r: Array, b: Array, scales: Sequence[float]) -> tuple[Array, bool]:
@@ -190,6 +207,12 @@ def _search(numeric: OverSpectra, r: Array, b: Array, scales: Sequence[float]) -
             value, slope = objective(x * unit)
             return value, slope * unit
 
+        if shell is not None:
+            # Newton's method ends a short descent well where it ends in a minimum.
+            short = minimize(scaled, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(r), options=_SHORT)
+            near = None if not short.x.sum() > 0 else _nearest(numeric, [on_shell(short.x)], r, b)
+            if near is not None:
+                return near[0], True
         found = minimize(
             scaled, start / unit, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(r), options=_OPTIONS
         )
@@ -206,7 +229,10 @@ def _search(numeric: OverSpectra, r: Array, b: Array, scales: Sequence[float]) -
 
 def _starting_scales(numeric: OverSpectra, r: Array, b: Array, scales: Sequence[float]) -> list[float]:
     """Return where L has a local minimum along equal strengths, over 26 decades, and the given scales."""
-    profile = np.array([float(numeric.value(np.full(len(r), s), r, b)) for s in PROFILE])
+    if isinstance(numeric, NumericSpectrum):
+        profile = numeric.values_at_scales(PROFILE, r, b)
+    else:
+        profile = np.array([float(numeric.value(np.full(len(r), s), r, b)) for s in PROFILE])
     profile = np.where(np.isfinite(profile), profile, np.inf)
     inner = (profile[1:-1] < profile[:-2]) & (profile[1:-1] <= profile[2:])
     return [*PROFILE[1:-1][inner], *scales]
@@ -277,6 +303,7 @@ def _rises_beyond(numeric: OverSpectra, p: Array, value: float, r: Array, b: Arr
     return largest < FAR and grown - value >= -1e-12 * abs(value)
 
 
+_SHORT = {"maxiter": 60, "ftol": 1e-13, "gtol": 1e-11}
 _OPTIONS = {"maxiter": 5000, "maxfun": 20000, "ftol": 1e-15, "gtol": 1e-13}
 
 
@@ -284,7 +311,7 @@ def _polish(numeric: OverSpectra, p: Array, r: Array, b: Array) -> tuple[Array, 
     """Newton's method on the support, dropping modes that leave p > 0 and adding those that want to grow."""
     kept = p > 1e-7 * max(p.max(initial=0.0), 1e-300)
     p = np.where(kept, p, 0.0)
-    multiplier = 0.0
+    multiplier, size = 0.0, np.inf
     for _ in range(60):
         slope = numeric.gradient(p, r, b)
         on = np.flatnonzero(kept)
@@ -310,7 +337,9 @@ def _polish(numeric: OverSpectra, p: Array, r: Array, b: Array) -> tuple[Array, 
             kept[gone], p[gone] = False, 0.0
             continue
         p[on] = moved
-        if np.abs(step).max() <= 1e-15 * np.abs(moved).max():
+        size, last = np.abs(step).max() / np.abs(moved).max(), size
+        # Newton's steps shrink until nothing but rounding is left of them.
+        if size <= 1e-15 or (size < 1e-10 and size > last / 2):
             break
     slope = numeric.gradient(p, r, b)
     on, off = kept, ~kept

@@ -156,13 +156,16 @@ class Compiler:
     def reduced(self, reduction: Mean | Sum, value: Scaled, axes: tuple[int, ...]) -> Scaled:
         """Return the mean or sum of a value over axes."""
         factor, scale = value
-        if scale is not None and self.tape.axes[scale] & set(axes):
-            largest = self.tape.add(Scale(axes), scale)
-            relative = self._exponential(scale, largest)
-            one = self.tape.number(factor)
-            factor = relative if one == 1 else self.tape.add(Product(), factor, relative)
-            scale = largest
-        return Scaled(self.tape.add(reduction, factor), scale)
+        if scale is None or not self.tape.axes[scale] & set(axes):
+            return Scaled(self.tape.add(reduction, factor), scale)
+        largest = self.tape.add(Scale(axes), scale)
+        relative = self._exponential(scale, largest)
+        one = self.tape.number(factor)
+        factor = relative if one == 1 else self.tape.add(Product(), factor, relative)
+        reduced = self.tape.add(reduction, factor)
+        if isinstance(reduction, Sum):
+            self.tape.scales[reduced] = largest
+        return Scaled(reduced, largest)
 
     def _inner_output_sum(self, expr: OutputSum) -> Scaled:
         raise InputError(

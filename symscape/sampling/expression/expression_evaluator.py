@@ -51,7 +51,10 @@ class ExpressionEvaluator:
         return result.value, result.gradients["a"].astype(a.dtype), result.gradients["b"].astype(b.dtype)
 
     def influence(self, a: Array, b: Array) -> Array:
-        """Return N times the derivative by the weight of each datum, (N,), up to a constant."""
+        """Return N times the derivative by the weight of each datum, (N,), up to a constant.
+
+        What a datum does as one of the copies in a ``total`` is what changes when a typical copy takes its place.
+        """
         influence = self.run(a, b, influence=True).influence
         assert influence is not None
         return influence

@@ -22,7 +22,7 @@ def summed_to(array: Array, shape: tuple[int, ...]) -> Array:
     return array.sum(axis=(*range(extra), *stretched), keepdims=True).reshape(shape)
 
 
-def _combined(ufunc: np.ufunc, result: Array, other: Array, own: bool) -> Array:
+def combined(ufunc: np.ufunc, result: Array, other: Array, own: bool) -> Array:
     """Return a sum or product, in place of the result so far if that is the caller's own: new memory costs more than a pass."""
     if own and np.ndim(result) and np.broadcast_shapes(np.shape(result), np.shape(other)) == np.shape(result):
         return ufunc(result, other, out=result)
@@ -81,9 +81,9 @@ class Linear(Operation):
             if result is None:
                 result, own = term, coefficient != 1
             else:
-                result, own = _combined(np.add, result, term, own), True
+                result, own = combined(np.add, result, term, own), True
         assert result is not None
-        return _combined(np.add, result, np.asarray(self.constant), own) if self.constant else result
+        return combined(np.add, result, np.asarray(self.constant), own) if self.constant else result
 
     def adjoints(self, adjoint: Array, value: Array, *arguments: Array) -> Sequence[Array | None]:
         """The coefficients."""
@@ -98,7 +98,7 @@ class Product(Operation):
         """Return the product."""
         result = arguments[0]
         for k, factor in enumerate(arguments[1:]):
-            result = _combined(np.multiply, result, factor, k > 0)
+            result = combined(np.multiply, result, factor, k > 0)
         return result
 
     def adjoints(self, adjoint: Array, value: Array, *arguments: Array) -> Sequence[Array | None]:
@@ -112,7 +112,7 @@ class Product(Operation):
                 continue
             derivative = adjoint
             for position, other in enumerate((*arguments[:k], *arguments[k + 1 :])):
-                derivative = _combined(np.multiply, derivative, other, position > 0)
+                derivative = combined(np.multiply, derivative, other, position > 0)
             found.append(derivative)
         return found
 

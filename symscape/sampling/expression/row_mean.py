@@ -15,8 +15,9 @@ from symscape.probability.views import View
 from symscape.sampling.expression.blocks import Block
 from symscape.sampling.expression.compiler import Compiler
 from symscape.sampling.expression.design import Shifts, shifts_of_data
+from symscape.sampling.expression.exchange import Exchange
 from symscape.sampling.expression.inputs import InnerForm, RowKey, Slot, ValueKey, window_axis
-from symscape.sampling.expression.operations import Constant, Input, Linear
+from symscape.sampling.expression.operations import Constant, Input, Linear, combined
 from symscape.sampling.expression.parts import Closed, Found, Wanted
 from symscape.sampling.expression.reductions import Mean
 from symscape.sampling.expression.rows import Batch, Gradient
@@ -54,6 +55,7 @@ class RowMean:
         self._joint = self._joint_data()
         self._call = f"E[{quoted(body)}]"
         self._wide_steps = sum(1 for spread in self.tape.axes if spread)
+        self._exchanges = [Exchange(self.tape, datum) for datum in range(1, len(self._copies) + 1)]
 
     @property
     def joint(self) -> int:
@@ -108,7 +110,7 @@ class RowMean:
         width = max([joint, *(float(s.count) for s in shifts)])
         if joint > 1:
             width = max(width, batch.outputs * max(s.count for s in shifts))
-        steps = (2 if keep else 1) * self._wide_steps + 6
+        steps = (2 if keep else 1) * self._wide_steps + 6 + sum(len(exchange) for exchange in self._exchanges if keep)
         fitting = int(BYTES / (8 * width * steps))
         return max(1, min(fitting, max(8, int(ENTRIES / width)), 4096))
 
@@ -164,12 +166,11 @@ class RowMean:
             elif found.gradient is not None:
                 block.add_gradient(key, adjoint, found.gradient)
 
+        exchanged = [exchange.results(results) for exchange in self._exchanges] if wanted.influence else []
+
         def at_mean(place: int, adjoint: Array) -> None:
-            mean, (argument,) = self.tape.steps[place]
-            # In a mean over anchors and other data at once all pairs count alike: deviations are values, a constant apart.
-            centre = 0.0 if self._over_pairs and place == self.end.factor else results[place]
-            if found.influence is not None and isinstance(mean, Mean):
-                self._add_influence(block, mean, adjoint * (results[argument] - centre), found.influence)
+            if found.influence is not None:
+                self._add_influence(block, place, adjoint, results, exchanged, found.influence)
 
         self.tape.backward(results, seeds, receive, at_mean if wanted.influence else None)
 
@@ -188,18 +189,31 @@ class RowMean:
         for adjoints in found.by_rows.values():
             adjoints *= ratio
 
-    def _add_influence(self, block: Block, mean: Mean, change: Array, into: Array) -> None:
-        """Add what the weights of the rows in an inner mean do: the deviations from the mean, to every row in a window."""
-        change = block.batch.rows * change
+    def _add_influence(
+        self,
+        block: Block,
+        place: int,
+        adjoint: Array,
+        results: list[Any],
+        exchanged: list[dict[int, Array]],
+        into: Array,
+    ) -> None:
+        """Add what the rows do to an inner mean in which they stand for an independent datum."""
+        mean, (argument,) = self.tape.steps[place]
+        assert isinstance(mean, Mean)
+        # In a mean over anchors and other data at once all pairs count alike: deviations are values, a constant apart.
+        centre = 0.0 if self._over_pairs and place == self.end.factor else results[place]
         for datum in sorted({(axis + 1) // 2 for axis in mean.axes}):
-            window = window_axis(datum)
-            table = block.shifts[datum - 1].table
-            if change.shape[window] == 1 < len(table):
+            own = (window_axis(datum), window_axis(datum) + 1)
+            if own[0] not in self.tape.axes[argument]:
                 continue
-            others = tuple(k for k in mean.axes if k != window)
-            kept = tuple(k for k in range(1, change.ndim) if k != window and k not in others)
-            by_window = change.mean(axis=others, keepdims=True).sum(axis=kept, keepdims=True) / len(table)
-            block.add_by_row(by_window, datum, into)
+            effect = self._exchanges[datum - 1].by_copy(argument, results, exchanged[datum - 1], centre)
+            change = combined(np.multiply, effect, block.batch.rows / block.shifts[datum - 1].count * adjoint, True)
+            others = tuple(k for k in mean.axes if k not in own)
+            free = tuple(k for k in range(1, change.ndim) if k not in mean.axes)
+            if others or free:
+                change = change.mean(axis=others, keepdims=True).sum(axis=free, keepdims=True)
+            block.add_by_row(change, datum, into)
 
 
 class _RowFunction(NamedTuple):

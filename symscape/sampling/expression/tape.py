@@ -19,11 +19,13 @@ Array = NDArray[np.float64]
 class Tape:
     """Operations with the places of their arguments; equal operations on equal arguments are one.
 
-    ``axes[k]`` are the axes along which the result of operation k extends.
+    ``axes[k]`` are the axes along which the result of operation k extends, ``scales[k]`` is the place of the scale that a sum
+    is measured in, if that varies along what is summed.
     """
 
     steps: list[tuple[Operation, tuple[int, ...]]] = field(default_factory=list)
     axes: list[frozenset[int]] = field(default_factory=list)
+    scales: dict[int, int] = field(default_factory=dict)
     _known: dict[Any, int] = field(default_factory=dict)
 
     def add(self, operation: Operation, *arguments: int, axes: frozenset[int] = frozenset()) -> int:

@@ -16,7 +16,10 @@ H = diag(r)^(1/2) G diag(r)^(1/2) and diag(1/r) at a = b = 0, r >= 0; and at a =
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -34,9 +37,9 @@ from symscape.spectrum.equal_shares.output_losses import (
     read_expectation,
     read_output_sum,
 )
-from symscape.spectrum.equal_shares.tangent import is_bounded_below
+from symscape.spectrum.equal_shares.tangent import TangentTest
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -48,21 +51,44 @@ class SeparatedLoss:
     """
 
     constant: float
-    phi_P: sp.Expr
-    phi_M: sp.Expr
+    phi_P: TangentTest
+    phi_M: TangentTest
     quadratic: tuple[float, float, float]
     unit_outputs: bool
     largest_share: float
 
 
-def separated(loss: Loss, largest_r: float = 1.0) -> SeparatedLoss | None:
-    """Return a loss with numbers for parameters as sums over single outputs and traces; None where it is not of this form.
+@dataclass(frozen=True)
+class SeparatedForm:
+    """A `SeparatedLoss` before ``parameters`` have values; compiled once."""
+
+    parameters: tuple[sp.Symbol, ...]
+    phi_P: TangentTest
+    phi_M: TangentTest
+    unit_outputs: bool
+    _numbers: Callable[..., Any]
+    _share: Callable[[tuple[float, ...], float], float]
+
+    def at(self, values: Mapping[sp.Symbol, float], largest_r: float = 1.0) -> SeparatedLoss:
+        """Return the loss with numbers for its parameters."""
+        given = tuple(float(values[s]) for s in self.parameters)
+        constant, *quadratic = (float(number) for number in self._numbers(*given))
+        a, b, c = quadratic
+        share = self._share(given, largest_r)
+        return SeparatedLoss(
+            constant, self.phi_P.at(*given), self.phi_M.at(*given), (a, b, c), self.unit_outputs, share
+        )
+
+
+@lru_cache(maxsize=256)
+def separated(loss: Loss) -> SeparatedForm | None:
+    """Return a loss as sums over single outputs and traces; None where it is not of this form.
 
     >>> from symscape.losses.vicreg import VICReg
-    >>> from symscape.spectrum.equal_shares.output_losses import with_numbers
-    >>> form = separated(with_numbers(VICReg(), 2, {}, "VICReg"))
-    >>> form.phi_P, form.phi_M, form.quadratic
-    (-P_ii**2 + 25*P_ii + 25*Max(0, 1 - sqrt(P_ii + 1/10000))/2, -25*M_ii, (1.0, 0.0, 0.0))
+    >>> from symscape.losses.language import d_1
+    >>> form = separated(VICReg()).at({d_1: 2})
+    >>> form.quadratic, form.phi_M.value(1.0), round(form.phi_P.value(1.0), 6)
+    ((1.0, 0.0, 0.0), -25.0, 24.0)
     """
     terms, traces, constant = [], dict.fromkeys(("P", "M", "PP", "MP", "MM"), sp.S.Zero), sp.S.Zero
     for summand in sp.Add.make_args(sp.expand_mul(as_maximum(loss.expr), deep=False)):
@@ -95,33 +121,58 @@ def separated(loss: Loss, largest_r: float = 1.0) -> SeparatedLoss | None:
     phi = own + traces["P"] * P_ii + traces["M"] * M_ii
     phi -= pairs[2, 0] * P_ii**2 + pairs[1, 1] * P_ii * M_ii + pairs[0, 2] * M_ii**2
     phi = sp.expand(phi.xreplace(held))
-    phi_P, phi_M = sp.Add(*[t for t in sp.Add.make_args(phi) if not t.has(M_ii)]), sp.S.Zero
+    phi_P = sp.Add(*[t for t in sp.Add.make_args(phi) if not t.has(M_ii)])
     phi_M = phi - phi_P
-    if phi_M.has(P_ii) or phi.free_symbols - {P_ii, M_ii}:
+    if phi_M.has(P_ii):
         return None
-    quadratic = (float(a + pairs[2, 0]), float(b + pairs[1, 1]), float(c + pairs[0, 2]))
-    shares = sp.oo if unit or own.has(M_ii) else _largest_share(own, traces, pairs, largest_r)
-    return SeparatedLoss(float(constant), phi_P, phi_M, quadratic, unit, float(shares))
+    numbers = [constant, a + pairs[2, 0], b + pairs[1, 1], c + pairs[0, 2]]
+    inside = set().union(phi.free_symbols, *(sp.sympify(e).free_symbols for e in [*numbers, *traces.values()]))
+    symbols = tuple(sorted(inside - {P_ii, M_ii}, key=str))
+    share = _no_share if unit or own.has(M_ii) else _largest_share(own, traces, pairs, symbols)
+    return SeparatedForm(
+        symbols,
+        TangentTest(phi_P, P_ii, symbols),
+        TangentTest(phi_M, M_ii, symbols),
+        unit,
+        sp.lambdify(symbols, numbers),
+        share,
+    )
+
+
+def _no_share(values: tuple[float, ...], largest_r: float) -> float:
+    return float("inf")
 
 
 def _largest_share(
-    own: sp.Expr, traces: dict[str, sp.Expr], pairs: dict[tuple[int, int], sp.Expr], largest_r: float
-) -> sp.Expr:
-    """Return the P_ii from which on every term grows with the scale of an output.
+    own: sp.Expr, traces: dict[str, sp.Expr], pairs: dict[tuple[int, int], sp.Expr], symbols: tuple[sp.Symbol, ...]
+) -> Callable[[tuple[float, ...], float], float]:
+    """Return the P_ii from which on every term grows with the scale of an output, as a function of the parameters.
 
     The sum over single outputs is constant there; M_ii <= r P_ii bounds the traces; and the form in P_ij, M_ij is positive.
     """
     kinks = own.atoms(sp.Max)
     if len(kinks) != 1 or traces["PP"] or traces["MP"] or traces["MM"]:
-        return sp.oo
+        return _no_share
     (kink,) = kinks
-    turns = [float(t) for t in sp.solve(kink.args[0] - kink.args[1], P_ii) if t.is_real and t > 0]
-    positive = pairs[2, 0] >= 0 and pairs[0, 2] >= 0 and 4 * pairs[2, 0] * pairs[0, 2] >= pairs[1, 1] ** 2
-    falls = traces["P"] + min(traces["M"], 0) * largest_r < 0 or traces["M"] > 0
-    if len(turns) != 1 or not positive or falls:
-        return sp.oo
-    beyond = max(kink.args, key=lambda branch: float(branch.subs(P_ii, 2 * turns[0] + 1)))
-    return sp.Float(turns[0]) if not own.xreplace({kink: beyond}).has(P_ii) else sp.oo
+    turns = sp.solve(kink.args[0] - kink.args[1], P_ii)
+    flat = [not own.xreplace({kink: branch}).has(P_ii) for branch in kink.args]
+    if not turns or len(kink.args) != 2 or not any(flat):
+        return _no_share
+    places = sp.lambdify(symbols, turns)
+    signs = sp.lambdify(symbols, [pairs[2, 0], pairs[1, 1], pairs[0, 2], traces["P"], traces["M"]])
+    branches = sp.lambdify([P_ii, *symbols], list(kink.args))
+
+    def share(values: tuple[float, ...], largest_r: float) -> float:
+        found = [float(t) for t in places(*values) if np.isreal(t) and t > 0]
+        square, mixed, cross, of_P, of_M = signs(*values)
+        positive = square >= 0 and cross >= 0 and 4 * square * cross >= mixed**2
+        falls = of_P + min(of_M, 0) * largest_r < 0 or of_M > 0
+        if len(found) != 1 or not positive or falls:
+            return float("inf")
+        beyond = int(np.argmax(branches(2 * found[0] + 1, *values)))
+        return found[0] if flat[beyond] else float("inf")
+
+    return share
 
 
 def lower_bound(form: SeparatedLoss, p: Array, r: Array, d1: int) -> tuple[float, bool]:
@@ -134,31 +185,29 @@ def lower_bound(form: SeparatedLoss, p: Array, r: Array, d1: int) -> tuple[float
     q, m = (1.0 if form.unit_outputs else total / d1), cross / d1
     a, b, c = form.quadratic
     weights = a + b * r + c * r**2
-    t = float(sp.diff(form.phi_M, M_ii).subs(M_ii, m))
+    t = form.phi_M.slope(m)
     kept = p > 0
     if kept.any():
         s = -float(np.mean((t * r + 2 * weights * p)[kept]))
     else:
-        s = float(sp.diff(form.phi_P, P_ii).subs(P_ii, q))
-    if not form.phi_P.has(P_ii) and not form.unit_outputs:
+        s = form.phi_P.slope(q)
+    if not form.phi_P.depends and not form.unit_outputs:
         s = 0.0
     spectrum = np.sort(np.concatenate([p[kept], np.zeros(max(d1 - int(kept.sum()), 0))]))
     crosses = np.sort(np.concatenate([(r * p)[kept], np.zeros(max(d1 - int(kept.sum()), 0))]))
     m_range = (float(r.min()), float(r.max())) if form.unit_outputs else (-np.inf, np.inf)
-    m_holds = is_bounded_below(form.phi_M, M_ii, m, t, *m_range)
-    m_turned = m_holds or is_bounded_below(form.phi_M, M_ii, m, t, float(crosses[0]), float(crosses[-1]))
+    m_holds = form.phi_M.is_bounded_below(m, t, *m_range)
+    m_turned = m_holds or form.phi_M.is_bounded_below(m, t, float(crosses[0]), float(crosses[-1]))
     if form.unit_outputs:
         q_holds = q_turned = True
     else:
-        q_holds = is_bounded_below(form.phi_P, P_ii, q, s, 0.0, form.largest_share)
+        q_holds = form.phi_P.is_bounded_below(q, s, 0.0, form.largest_share)
         low, high = float(spectrum[0]), float(spectrum[-1])
         # Rotations keep the sum of the shares, so that any slope serves: that of either side of a kink.
-        q_turned = q_holds or any(
-            is_bounded_below(form.phi_P, P_ii, q, slope, low, high) for slope in _slopes(form.phi_P, q)
-        )
+        q_turned = q_holds or any(form.phi_P.is_bounded_below(q, slope, low, high) for slope in _slopes(form.phi_P, q))
     if not (m_holds and q_holds):
         return -np.inf, bool(m_turned and q_turned)
-    at_share = sum(float(phi.subs({P_ii: q, M_ii: m})) for phi in (form.phi_P, form.phi_M)) - t * m
+    at_share = form.phi_P.value(q) + form.phi_M.value(m) - t * m
     at_share += 0.0 if form.unit_outputs else -s * q
     bound = (
         form.constant + d1 * at_share + _relaxed(s, t, form.quadratic, r, d1) + (-s * d1 if form.unit_outputs else 0.0)
@@ -166,10 +215,9 @@ def lower_bound(form: SeparatedLoss, p: Array, r: Array, d1: int) -> tuple[float
     return float(bound), True
 
 
-def _slopes(phi: sp.Expr, q: float) -> list[float]:
+def _slopes(phi: TangentTest, q: float) -> list[float]:
     step = 1e-9 * max(q, 1e-300)
-    slope = sp.diff(phi, P_ii)
-    return [float(slope.subs(P_ii, at)) for at in (q - step, q + step)]
+    return [phi.slope(at) for at in (q - step, q + step)]
 
 
 def _relaxed(s: float, t: float, quadratic: tuple[float, float, float], r: Array, d1: int) -> float:

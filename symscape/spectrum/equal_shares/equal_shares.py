@@ -13,8 +13,9 @@ Whether equal shares are the best ones is another question; see `symscape.spectr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import sympy as sp
 
@@ -68,6 +69,11 @@ def equal_share_landscape(loss: Loss) -> SpectrumLandscape:
     """
     if not isinstance(loss, Loss):
         raise InputError(f"equal_share_landscape({loss!r}): give a Loss; wrap an expression in Loss(...)")
+    return _equal_share_landscape(loss)
+
+
+@lru_cache(maxsize=128)
+def _equal_share_landscape(loss: Loss) -> SpectrumLandscape:
     call = f"equal_share_landscape({loss.name})"
     named = {str(symbol) for symbol, _ in _SUMS.values()} | {str(eta), str(p_i), str(r_i)}
     clash = sorted(named & set(loss.parameters))
@@ -126,18 +132,26 @@ def large_output_limit(outer: sp.Expr) -> sp.Expr | None:
     """Return the limit of L(c p) as c grows, if it is finite and depends on the spectrum; L itself if scale-invariant."""
     if outer.has(sp.Max):
         return None
-    c = sp.Dummy("c", positive=True)
-    larger = {symbol: c ** len(word) * symbol for word, (symbol, _) in _SUMS.items()}
-    scaled = sp.cancel(sp.together(outer.subs(larger, simultaneous=True)))
-    if not scaled.has(c):
-        return outer
-    if not scaled.is_rational_function(c):
+    limit = limit_at_scale(outer, {symbol: len(word) for word, (symbol, _) in _SUMS.items()})
+    return limit if limit is not None and limit.free_symbols & {symbol for symbol, _ in _SUMS.values()} else None
+
+
+def limit_at_scale(expr: sp.Expr, degrees: Mapping[sp.Expr, int]) -> sp.Expr | None:
+    """Return the limit of an expression as symbols grow like c^degree, itself if it does not change; None where not finite.
+
+    Rational in the symbols and in square roots of those of degree 1.
+    """
+    root = sp.Dummy("root_of_c", positive=True)
+    larger = {symbol: root ** (2 * degree) * symbol for symbol, degree in degrees.items()}
+    scaled = sp.cancel(sp.together(expr.subs(larger, simultaneous=True)))
+    if not scaled.has(root):
+        return expr
+    if not scaled.is_rational_function(root):
         return None
-    top, bottom = (sp.Poly(part, c) for part in sp.fraction(scaled))
-    if top.degree() != bottom.degree():
+    top, bottom = (sp.Poly(part, root) for part in sp.fraction(scaled))
+    if top.degree() > bottom.degree():
         return None
-    limit = sp.simplify(top.LC() / bottom.LC())
-    return limit if limit.free_symbols & set(larger) else None
+    return sp.simplify(top.LC() / bottom.LC()) if top.degree() == bottom.degree() else sp.S.Zero
 
 
 # Regimes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,22 +12,15 @@ import sympy as sp
 from numpy.typing import NDArray
 
 from symscape.errors import InputError
-from symscape.losses.language import d_1
 from symscape.losses.loss import Loss
-from symscape.spectrum.equal_shares.bound import lower_bound, separated
-from symscape.spectrum.equal_shares.equal_shares import (
-    HingeRegime,
-    TrP,
-    equal_share_landscape,
-    hinge_regimes,
-    large_output_limit,
-)
-from symscape.spectrum.equal_shares.output_losses import M_ii, P_ii, with_numbers
+from symscape.spectrum.equal_shares.bound import SeparatedLoss, lower_bound, separated
+from symscape.spectrum.equal_shares.branches import BranchedLandscape, SmoothBranch, branches_of_loss, lowest
+from symscape.spectrum.equal_shares.output_losses import numbers_of
 from symscape.spectrum.equal_shares.rotation import equal_share_rotation
-from symscape.spectrum.minimum import SpectrumMinimum
-from symscape.spectrum.spectrum_landscape import SpectrumLandscape
+from symscape.spectrum.minimum import SpectrumMinimum, threshold_of_a_mode
+from symscape.spectrum.ranks import entropy_rank, participation_ratio
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating[Any]]
 
 #: A residual of shares below this is rounding.
 _EXACT_SHARES = 1e-7
@@ -40,12 +33,15 @@ class RotationMinimised:
     """The least value of a loss over W aligned with the modes, minimised over rotations of the outputs.
 
     ``p``: strength per mode; ``kept``: kept modes, 0-based; ``value``: the loss at equal shares; ``regime``: "active",
-    "at the kink", "inactive", or "smooth"; ``multiplier``: the common dL/dp_i of the kept modes, less the hinge's part, where
+    "at the kink", "inactive", "smooth", or "large outputs" for a loss that tends to a scale-invariant one as they grow, taken
+    there, Tr P = d1; ``multiplier``: the common dL/dp_i of the kept modes, less the hinge's part, where
     Tr P is held; 0 elsewhere. ``equal_shares``: "optimal" where a bound proves, for these numbers and to rounding, that equal
     shares are best over all rotations at this spectrum (of outputs of variance 1, where the loss keeps each output's scale) and
     that a rotation attains them; else "numeric". ``lower_bound``: of
     the loss over every W, -infinity if none is proved. ``share_residual``: the largest deviation of a share from an equal one,
     relative to the strongest mode. ``W``: d1 x d0 weights in canonical coordinates, which attain the value where that is 0.
+    ``threshold``: the r at which a mode starts to survive, with the sums over modes as they are at the minimum; NaN if there is
+    none.
     """
 
     p: Array
@@ -57,6 +53,7 @@ class RotationMinimised:
     lower_bound: float
     share_residual: float
     W: Array
+    threshold: float = float("nan")
 
     @property
     def surviving(self) -> int:
@@ -72,13 +69,12 @@ class RotationMinimised:
     @cached_property
     def entropy_rank(self) -> float:
         """Effective rank: exp of the entropy of p / sum p (Roy and Vetterli, 2007), of eigenvalues of P; 0 at collapse."""
-        share = self.p[self.p > 0] / self.p.sum() if self.p.sum() else self.p[:0]
-        return float(np.exp(-share @ np.log(share))) if len(share) else 0.0
+        return entropy_rank(self.p)
 
     @cached_property
     def participation_ratio(self) -> float:
         """Effective rank: (sum p)^2 / sum p^2, of eigenvalues of P; 0 at collapse."""
-        return float(self.p.sum() ** 2 / (self.p @ self.p)) if self.p.any() else 0.0
+        return participation_ratio(self.p)
 
 
 def rotation_minimised(
@@ -97,47 +93,64 @@ def rotation_minimised(
     """
     call = f"rotation_minimised({getattr(loss, 'name', loss)}, ...)"
     modes = correlations(r, call)
-    parameters = {**{str(key): value for key, value in (params or {}).items()}, **parameters}
-    numeric = with_numbers(loss, d1, parameters, call)
-    best: tuple[SpectrumMinimum, HingeRegime] | None = None
-    for regime in hinge_regimes(_with_outputs(numeric, d1, call)):
-        if regime.multiplier is not None and not sp.sympify(regime.landscape.shell).is_positive:
-            continue  # hinges are inactive at every W
-        found = regime.landscape.minimum(r=modes, d1=d1)
-        # On either side of a kink the least value may lie beyond it; then the kink itself is lower.
-        outside = regime.where.subs(TrP, float(found.p.sum())) == sp.false if regime.multiplier is None else False
-        if found.bounded and not outside and (best is None or found.value + found.rounding < best[0].value):
-            best = found, regime
+    numbers = numbers_of(loss, d1, {**{str(key): value for key, value in (params or {}).items()}, **parameters}, call)
+    return least_over_rotations(call, loss, numbers, modes, d1)
+
+
+def least_over_rotations(
+    call: str, loss: Loss, numbers: Mapping[sp.Symbol, sp.Expr], r: Array, d1: int
+) -> RotationMinimised:
+    """Return what `rotation_minimised` does for any eigenvalues r, descending, of a pencil (A_0', Sigma).
+
+    ``numbers``: values of d_1 and of the parameters, by symbol.
+    """
+    branched, numbers = compiled(loss, numbers)
+    values = branched.values(numbers)
+    minima = [branch.minimum(values, r, d1) for branch in branched.branches]
+    best = lowest(minima)
     if best is None:
         raise InputError(
             f"{call}: the loss has no least value at equal shares: it falls without end, or towards infinity"
         )
-    return _judged(numeric, modes, d1, *best, _is_lower_elsewhere(best[1].landscape, modes, d1, best[0]))
+    found, branch = minima[best], branched.branches[best]
+    assert found is not None and branched.loss is not None
+    form = separated(branched.loss)
+    judged = None if form is None else form.at(numbers, float(r.max()))
+    threshold = threshold_of_a_mode(branch.spectrum.at(*values), found, r, np.zeros(len(r)))
+    elsewhere = _is_lower_elsewhere(branch, values, r, d1, found)
+    return replace(_judged(judged, r, d1, found, branch, elsewhere), threshold=threshold)
 
 
-def _is_lower_elsewhere(land: SpectrumLandscape, r: Array, d1: int, found: SpectrumMinimum) -> bool:
+def compiled(loss: Loss, numbers: Mapping[sp.Symbol, Any]) -> tuple[BranchedLandscape, Mapping[sp.Symbol, Any]]:
+    """Return a loss as compiled branches, and the values of their symbols.
+
+    Parameters stay symbols, for later calls; where its branches cannot be told apart so, numbers take their place.
+    """
+    try:
+        return branches_of_loss(loss), numbers
+    except InputError:
+        if not loss.parameters:
+            raise
+    return branches_of_loss(Loss(loss.expr.xreplace(dict(numbers)), name=loss.name)), {}
+
+
+def _is_lower_elsewhere(
+    branch: SmoothBranch, values: tuple[float, ...], r: Array, d1: int, found: SpectrumMinimum
+) -> bool:
     """Whether another mode in place of a kept one has a lower value: then the modes are not kept by descending r."""
+    if len(r) <= d1:
+        return False
+    spectrum, none = branch.spectrum.at(*values), np.zeros(len(r))
     left_out = [j for j in range(len(r)) if j not in found.kept]
     for j in {left_out[0], left_out[-1]} if left_out else ():
         for i in {found.kept[0], found.kept[-1]} if found.kept else ():
             p = np.array(found.p, dtype=float)
             p[i], p[j] = 0.0, p[i]
-            if land.value(p, r=r) + 1e-9 * abs(found.value) < found.value:
+            if spectrum.value(p, r, none) + 1e-9 * abs(found.value) < found.value:
                 return True
     # A mode at the other end may be worth keeping where none is kept here.
-    other = land.minimum(r=r[::-1], d1=d1)
-    return other.bounded and other.value + other.rounding + 1e-9 * abs(found.value) < found.value
-
-
-def _with_outputs(loss: Loss, d1: int, call: str) -> SpectrumLandscape:
-    land = equal_share_landscape(loss)
-    limit = large_output_limit(land.outer) if land.shell is None else None
-    if limit is not None and sp.simplify(limit - land.outer) != 0:
-        raise InputError(
-            f"{call}: as the outputs grow the loss tends to the scale-invariant {limit}, so that its infimum lies at infinity "
-            "or in the regime of a small constant; set that constant (epsilon) to 0 for the regime of the data"
-        )
-    return land.subs({d_1: d1}) if d_1 in land.parameters else land
+    other = branch.minimum(values, r[::-1], d1)
+    return other is not None and other.value + other.rounding + 1e-9 * abs(found.value) < found.value
 
 
 def correlations(r: Any, call: str) -> Array:
@@ -151,15 +164,15 @@ def correlations(r: Any, call: str) -> Array:
 
 
 def _judged(
-    loss: Loss, r: Array, d1: int, found: SpectrumMinimum, regime: HingeRegime, lower_elsewhere: bool
+    form: SeparatedLoss | None, r: Array, d1: int, found: SpectrumMinimum, branch: SmoothBranch, lower_elsewhere: bool
 ) -> RotationMinimised:
-    form, p = separated(loss, float(r.max())), np.asarray(found.p, dtype=np.float64)
+    p = np.asarray(found.p, dtype=np.float64)
     size = max(d1, len(r))
     strengths = np.concatenate([p, np.zeros(size - len(r))])[:d1]
     crosses = np.concatenate([p * r, np.zeros(size - len(r))])[:d1]
     # Spectra whose shares enter other than through their sum have to be spread equally.
-    spread_P = form is None or form.unit_outputs or not _is_linear(form.phi_P, P_ii)
-    spread_M = form is None or not _is_linear(form.phi_M, M_ii)
+    spread_P = form is None or form.unit_outputs or not form.phi_P.is_linear
+    spread_M = form is None or not form.phi_M.is_linear
     spread = [x for x, needed in ((strengths, spread_P), (crosses, spread_M)) if needed]
     O, residual = equal_share_rotation(*spread) if spread else (np.eye(d1), 0.0)
     bound, over_rotations = (-np.inf, False) if form is None else lower_bound(form, p, r, d1)
@@ -167,13 +180,9 @@ def _judged(
     W = np.zeros((d1, len(r)))
     kept = min(d1, len(r))
     W[:, :kept] = (O * np.sqrt(strengths))[:, :kept]
-    multiplier = found.multiplier if regime.landscape.shell is not None else 0.0
+    multiplier = found.multiplier if branch.spectrum.on_shell else 0.0
     verdict = "optimal" if proved and not lower_elsewhere else "numeric"
-    return RotationMinimised(p, found.kept, found.value, regime.name, multiplier, verdict, bound, residual, W)
-
-
-def _is_linear(phi: sp.Expr, x: sp.Symbol) -> bool:
-    return bool(sp.diff(phi, x, 2) == 0) if not phi.has(sp.Max) else False
+    return RotationMinimised(p, found.kept, found.value, branch.name, multiplier, verdict, bound, residual, W)
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,7 +122,13 @@ def as_maximum(expr: sp.Expr) -> sp.Expr:
 
 
 def with_numbers(loss: Loss, d1: int, parameters: Mapping[str, Any], call: str) -> Loss:
-    """Return the loss with d_1 and every parameter a number.
+    """Return the loss with d_1 and every parameter a number; raises what `numbers_of` raises."""
+    numbers = numbers_of(loss, d1, parameters, call)
+    return Loss(loss.expr.xreplace(numbers), name=loss.name)
+
+
+def numbers_of(loss: Loss, d1: int, parameters: Mapping[str, Any], call: str) -> dict[sp.Symbol, sp.Expr]:
+    """Return the values of d_1 and of every parameter of a loss, by symbol.
 
     Raises InputError for a d1 that is no positive integer, UnknownNameError for a parameter that is unknown or missing.
     """
@@ -131,7 +137,7 @@ def with_numbers(loss: Loss, d1: int, parameters: Mapping[str, Any], call: str) 
     if isinstance(d1, bool) or not isinstance(d1, int) or d1 < 1:
         raise InputError(f"{call}: d1={d1!r} is the number of outputs, a positive integer")
     symbols = {name: symbol for name, symbol in loss.parameters.items() if symbol != d_1}
-    values: dict[sp.Expr, sp.Expr] = {d_1: sp.Integer(d1)}
+    values: dict[sp.Symbol, sp.Expr] = {d_1: sp.Integer(d1)}
     for key, value in parameters.items():
         name = key if key in symbols else key.rstrip("_")
         if name not in symbols:
@@ -140,4 +146,4 @@ def with_numbers(loss: Loss, d1: int, parameters: Mapping[str, Any], call: str) 
     missing = [name for name, symbol in symbols.items() if symbol not in values]
     if missing:
         raise UnknownNameError(f"{call}: no value for {', '.join(missing)}; pass {missing[0]}=...")
-    return Loss(loss.expr.xreplace(values), name=loss.name)
+    return values

@@ -182,6 +182,13 @@ def minimise_over_weights(
     modes = correlations(r, f"minimise_over_weights({getattr(loss, 'name', loss)}, ...)")
     if isinstance(starts, bool) or not isinstance(starts, int) or starts < 1:
         raise InputError(f"minimise_over_weights(starts={starts!r}): give a positive number of starts")
+    return minimise_over_modes(loss, modes, d1, rng, starts, **parameters)
+
+
+def minimise_over_modes(
+    loss: Loss, modes: NDArray[np.floating[Any]], d1: int, rng: np.random.Generator, starts: int = 3, **parameters: Any
+) -> WeightsMinimum:
+    """Return what `minimise_over_weights` does for any eigenvalues of a pencil (A_0', Sigma), descending."""
     moment_loss = MomentLoss(loss, d1, **parameters)
     shape = (d1, len(modes))
     A0, Sigma = np.diag(modes), np.eye(len(modes))
@@ -200,7 +207,7 @@ def minimise_over_weights(
         found.append((moment_loss.at(flat.reshape(shape), A0, Sigma)[0], flat.reshape(shape)))
     found.sort(key=lambda pair: pair[0])
     value, W = found[0]
-    form = separated(moment_loss.loss, float(modes.max()))
+    form = separated(moment_loss.loss)
     if form is not None and form.unit_outputs:
         W = W / np.linalg.norm(W, axis=1, keepdims=True)
     return WeightsMinimum(value, W, np.linalg.eigvalsh(W @ W.T)[::-1], tuple(v for v, _ in found))
