@@ -61,7 +61,15 @@ if TYPE_CHECKING:
     from symscape.conditions.margins import augmentation_strength
     from symscape.conditions.survival import survival_curve
     from symscape.conditions.threshold import threshold
+    from symscape.data.augmentations import augmented_digits
     from symscape.data.digits import load_digits
+    from symscape.data.features import PairedFeatures, open_features
+    from symscape.data.moments import FeatureMoments, feature_moments
+    from symscape.data.sentences import load_sentence_features
+    from symscape.diagnosis.comparison import Comparison
+    from symscape.diagnosis.diagnose import diagnose
+    from symscape.diagnosis.estimator import CollapseForecast
+    from symscape.diagnosis.report import Diagnosis
     from symscape.exports.module import export
     from symscape.losses.parser import parse_loss
     from symscape.population.values import population_series, population_value
@@ -88,6 +96,8 @@ if TYPE_CHECKING:
     from symscape.stationary.points import StationaryPoints
     from symscape.stationary.quartic_theory import local_minima_are_global, second_variation
     from symscape.stationary.stationary_points import stationary_points
+    from symscape.training.train_head import train_head
+    from symscape.training.trained_head import TrainedHead
     from symscape.verification.derivations import present
     from symscape.verification.proof import Proof
 
@@ -97,19 +107,26 @@ __version__ = "0.1.0"
 _LATER = {
     "Check": "symscape.sampling.check.result",
     "Collapse": "symscape.conditions.collapsed",
+    "CollapseForecast": "symscape.diagnosis.estimator",
+    "Comparison": "symscape.diagnosis.comparison",
     "Condition": "symscape.conditions.condition",
+    "Diagnosis": "symscape.diagnosis.report",
     "Estimate": "symscape.sampling.evaluator",
+    "FeatureMoments": "symscape.data.moments",
     "FourthCumulants": "symscape.sampling.cumulants",
     "LandscapeFunction": "symscape.programs.landscape_function",
     "Moments": "symscape.probability.moments",
     "NoClosedForm": "symscape.spectrum.closed_form.minimiser",
     "NoSolution": "symscape.stationary.aligned_families",
+    "PairedFeatures": "symscape.data.features",
     "Proof": "symscape.verification.proof",
     "SampledLoss": "symscape.sampling.sampled_loss",
     "SpectrumLandscape": "symscape.spectrum.spectrum_landscape",
     "StationaryPoint": "symscape.stationary.point",
     "StationaryPoints": "symscape.stationary.points",
+    "TrainedHead": "symscape.training.trained_head",
     "augmentation_strength": "symscape.conditions.margins",
+    "augmented_digits": "symscape.data.augmentations",
     "bias_effect": "symscape.conditions.bias",
     "check": "symscape.sampling.check.check",
     "check_on_digits": "symscape.sampling.check.check",
@@ -117,11 +134,13 @@ _LATER = {
     "closed_form": "symscape.spectrum.closed_form.closed_form",
     "collapse": "symscape.conditions.collapse",
     "collapse_helps": "symscape.conditions.downstream",
+    "diagnose": "symscape.diagnosis.diagnose",
     "differs_at": "symscape.conditions.equivalence.equivalence",
     "equal_share_landscape": "symscape.spectrum.equal_shares.equal_shares",
     "equivalence": "symscape.conditions.equivalence.equivalence",
     "equivalence_map": "symscape.conditions.equivalence.equivalence",
     "export": "symscape.exports.module",
+    "feature_moments": "symscape.data.moments",
     "gradient_flow": "symscape.conditions.growth.gradient_flow",
     "growth_rates": "symscape.conditions.growth.growth",
     "hinge_regimes": "symscape.spectrum.equal_shares.equal_shares",
@@ -132,11 +151,13 @@ _LATER = {
     "kept_modes_table": "symscape.spectrum.equal_shares.minimum",
     "least_squares_risk": "symscape.conditions.downstream",
     "load_digits": "symscape.data.digits",
+    "load_sentence_features": "symscape.data.sentences",
     "local_minima_are_global": "symscape.stationary.quartic_theory",
     "minimise_over_weights": "symscape.spectrum.equal_shares.weights",
     "mixture_strength": "symscape.conditions.imbalance.mixtures",
     "mode_minimiser": "symscape.spectrum.closed_form.minimiser",
     "normalised_landscape": "symscape.spectrum.cosine.shell",
+    "open_features": "symscape.data.features",
     "parse_loss": "symscape.losses.parser",
     "population_series": "symscape.population.values",
     "population_value": "symscape.population.values",
@@ -149,6 +170,7 @@ _LATER = {
     "shell_thresholds": "symscape.spectrum.cosine.thresholds",
     "simulate_least_squares": "symscape.conditions.downstream",
     "stationary_points": "symscape.stationary.stationary_points",
+    "train_head": "symscape.training.train_head",
     "survival_curve": "symscape.conditions.survival",
     "threshold": "symscape.conditions.threshold",
     "truncation_table": "symscape.spectrum.closed_form.truncation",
@@ -174,13 +196,17 @@ __all__ = [
     "BarlowTwins",
     "Check",
     "Collapse",
+    "CollapseForecast",
+    "Comparison",
     "Condition",
     "ConditionalExpectationError",
     "CumulantViews",
+    "Diagnosis",
     "E",
     "Estimate",
     "ExpressionError",
     "Facts",
+    "FeatureMoments",
     "FourthCumulants",
     "GaussianViews",
     "InfoNCE",
@@ -198,6 +224,7 @@ __all__ = [
     "NotAnalyticError",
     "OrderError",
     "P",
+    "PairedFeatures",
     "Preset",
     "Proof",
     "SampledLoss",
@@ -208,6 +235,7 @@ __all__ = [
     "StationaryPoint",
     "StationaryPoints",
     "SymscapeError",
+    "TrainedHead",
     "UnboundViewError",
     "UncountedError",
     "UnknownNameError",
@@ -217,6 +245,7 @@ __all__ = [
     "WeightDecay",
     "anchor",
     "augmentation_strength",
+    "augmented_digits",
     "bias_effect",
     "check",
     "check_on_digits",
@@ -227,6 +256,7 @@ __all__ = [
     "collapsed_value",
     "d_0",
     "d_1",
+    "diagnose",
     "differs_at",
     "dot",
     "equal_share_landscape",
@@ -235,6 +265,7 @@ __all__ = [
     "exact",
     "export",
     "facts",
+    "feature_moments",
     "gamma_from_weight_decay",
     "gradient_flow",
     "growth_rates",
@@ -247,12 +278,14 @@ __all__ = [
     "landscape",
     "least_squares_risk",
     "load_digits",
+    "load_sentence_features",
     "local_minima_are_global",
     "minimise_over_weights",
     "mixture_strength",
     "mode_minimiser",
     "negative",
     "normalised_landscape",
+    "open_features",
     "output_sum",
     "outputs",
     "parse_loss",
@@ -276,6 +309,7 @@ __all__ = [
     "survival_curve",
     "threshold",
     "total",
+    "train_head",
     "truncation_table",
     "weight_norm",
 ]

@@ -115,10 +115,10 @@ def test_a_notebook_is_presentable(path):
 
 def test_the_list_of_notebooks_is_complete():
     stems = [path.stem for path in paths()]
-    assert [stem[:3] for stem in stems] == ["01_", "02_", "03_", "04_", "05_"]
+    assert [stem[:3] for stem in stems] == ["01_", "02_", "03_", "04_", "05_", "06_"]
     assert_list_is_complete((FOLDER / "README.md").read_text(), stems)
     with pytest.raises(AssertionError):
-        assert_list_is_complete((FOLDER / "README.md").read_text(), [*stems, "06_more"])
+        assert_list_is_complete((FOLDER / "README.md").read_text(), [*stems, "07_more"])
 
 
 def test_links_between_notebooks_lead_somewhere():

@@ -14,6 +14,7 @@ import typer
 from symscape import __version__
 from symscape.cli.collapse import collapse
 from symscape.cli.derive import derive
+from symscape.cli.diagnose import diagnose_command
 from symscape.cli.document import document_command
 from symscape.cli.export import export
 from symscape.cli.figures import figure_command
@@ -45,6 +46,7 @@ def top(
 
 
 app.command("list")(list_losses)
+app.command("diagnose")(diagnose_command)
 app.command("figure")(figure_command)
 app.command("document")(document_command)
 for command in (derive, collapse, export, verify):
