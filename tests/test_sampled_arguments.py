@@ -9,8 +9,9 @@ import pytest
 from threadpoolctl import ThreadpoolController
 
 import symscape as ss
+from symscape.data import threads
 from symscape.errors import InputError, UnknownNameError
-from symscape.sampling import batch_arguments, threads
+from symscape.sampling import batch_arguments
 from symscape.sampling.expression.program import Program
 from symscape.sampling.pairs import sigmoid
 from symscape.sampling.pairs.logits import PairLogits
@@ -188,7 +189,7 @@ CALLERS = """
 import threading
 import numpy
 from threadpoolctl import ThreadpoolController
-from symscape.sampling.threads import one_thread
+from symscape.data.threads import one_thread
 
 def calls(count):
     for _ in range(200):

@@ -6,10 +6,11 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import sympy as sp
 
 from symscape.conditions.design import Design, inverse_design
-from symscape.conditions.survival import WIDTHS
+from symscape.conditions.survival import WIDTHS, checked_range
 from symscape.diagnosis.variants import variable_settings, with_setting
 from symscape.errors import InputError, SymscapeError, UnknownNameError
 from symscape.forecast.problem import Problem, problem
@@ -88,7 +89,13 @@ def suggestions(
     chosen = [name for name in known if parameter is None or name.rstrip("_") == parameter.rstrip("_")]
     if d1 is not None and parameter is None:
         chosen.remove("d1")
-    return Suggestions(_suggestion(report, keep, name, outputs, between) for name in chosen)
+    if between is not None:
+        checked_range(call, _symbol_name(parameter or ""), between)
+    # A range without a name is one of weights, not of widths.
+    ranges = [None if parameter is None and name == "d1" else between for name in chosen]
+    return Suggestions(
+        _suggestion(report, keep, name, outputs, searched) for name, searched in zip(chosen, ranges, strict=True)
+    )
 
 
 def _suggestion(report: Diagnosis, keep: int, name: str, d1: int, between: Any) -> Suggestion:
@@ -97,7 +104,9 @@ def _suggestion(report: Diagnosis, keep: int, name: str, d1: int, between: Any) 
         reason = "the loss does not change along W -> c W, so that weight decay only shrinks the weights"
         return Suggestion(name, keep, (), None, reason)
     if name == "d1" and asked.is_rotation_invariant:
-        return _width(report, keep, WIDTHS if between is None else between)
+        return _width(report, keep, checked_range(f"keep({keep})", "d_1", between))
+    if len(report.theory.frame.basis) > report.moments.columns and (name == "weight_decay" or asked.gamma):
+        return _with_a_bias(report, keep, name, d1, checked_range(f"keep({keep})", "gamma", between))
     A_0, Sigma = report.theory.frame.moments(report.moments.C, report.moments.covariance, report.moments.mean)
     try:
         target = _target(report, name, d1)
@@ -116,7 +125,7 @@ def _suggestion(report: Diagnosis, keep: int, name: str, d1: int, between: Any) 
     return Suggestion(name, keep, found.intervals, value, reason, found)
 
 
-def _width(report: Diagnosis, keep: int, between: tuple[int, int]) -> Suggestion:
+def _width(report: Diagnosis, keep: int, between: tuple[float, float]) -> Suggestion:
     """Return the widths that keep so many modes, where the number only grows with the width: modes do not change with it."""
     low, high = int(between[0]), int(between[1])
     widths = range(low, high + 1)
@@ -134,6 +143,30 @@ def _width(report: Diagnosis, keep: int, between: tuple[int, int]) -> Suggestion
         ends = (float(widths[first]), float(widths[beyond - 1]))
         return Suggestion("d1", keep, (ends,), ends[0], "")
     return Suggestion("d1", keep, (), None, f"{kept(low)} to {kept(high)} survive for d1 = {low} to {high}")
+
+
+def _with_a_bias(report: Diagnosis, keep: int, name: str, d1: int, between: tuple[float, float]) -> Suggestion:
+    """Return the decay that keeps so many modes of a loss that sees a bias as one more feature, which does not decay."""
+    if name != "weight_decay":
+        reason = "beside weight decay the bias does not decay, and this is not solved for; try values, what_if(...)"
+        return Suggestion(name, keep, (), None, reason)
+    low, high = between
+    most, least = (surviving_at(report, name, end, d1) for end in (low, high))
+
+    def threshold(number: int) -> float:
+        """Return the decay below which at least so many survive: more decay never keeps more."""
+        if most < number or least >= number:
+            return low if most < number else high
+        ends = [np.log(low), np.log(high)]
+        while ends[1] - ends[0] > 1e-8:
+            middle = (ends[0] + ends[1]) / 2
+            ends[surviving_at(report, name, float(np.exp(middle)), d1) < number] = middle
+        return float(np.exp(ends[0]))
+
+    interval = threshold(keep + 1), threshold(keep)
+    if not interval[0] < interval[1]:
+        return Suggestion(name, keep, (), None, f"{least} to {most} survive for {low:.4g} <= gamma <= {high:.4g}")
+    return Suggestion(name, keep, (interval,), float(np.sqrt(interval[0] * interval[1])), "")
 
 
 def surviving_at(report: Diagnosis, name: str, value: float, d1: int) -> int:

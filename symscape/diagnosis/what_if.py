@@ -19,6 +19,7 @@ from symscape.losses.loss import Loss
 
 if TYPE_CHECKING:
     from symscape.diagnosis.report import Diagnosis
+    from symscape.diagnosis.request import Request
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +63,7 @@ def changed(
     rows are drawn to ``shares`` ("balanced", or the share of every class). ``refine``: run the loss on rows too. Raises
     InputError for changes that make no sense, UnknownNameError for unknown settings.
     """
-    from symscape.diagnosis.diagnose import chosen_rows, report_of
+    from symscape.diagnosis.diagnose import report_of
 
     request = report.request
     chosen, given = (request.loss, dict(request.settings)) if loss is None else (loss, {})
@@ -76,17 +77,27 @@ def changed(
         deviations = np.sqrt(np.diagonal(moments.covariance))
         factors = 1 / np.where(deviations > 0, deviations, 1.0)
         moments = moments.scaled(factors)
-        if features is not None and refine:
-            a, b = chosen_rows(features, request.max_rows, np.random.default_rng(request.seed))
-            features = open_features(a * factors, b * factors)
+        if features is not None:
+            features = _scaled(features, factors, request, refine)
     outputs = request.problem.d1 if d1 is None else d1
     decay = request.gamma if weight_decay is None else weight_decay
     with_bias = request.problem.bias if bias is None else bias
     asked = problem("what_if", chosen, outputs, decay, with_bias, given)
     if normalise:
         asked = replace(asked, loss=on_normalised_outputs(asked.loss))
+        chosen, given, decay = asked.loss, {}, asked.gamma
     made = replace(request, problem=asked, loss=chosen, settings=given, gamma=decay, features=features)
     return report_of("what_if", made, moments, refine)
+
+
+def _scaled(features: PairedFeatures, factors: np.ndarray, request: Request, refine: bool) -> PairedFeatures | None:
+    """Return the rows that the loss is run on, scaled; None for more rows than that, unless they are asked for."""
+    from symscape.diagnosis.diagnose import chosen_rows
+
+    if not refine and features.rows > request.max_rows:
+        return None
+    a, b = chosen_rows(features, request.max_rows, np.random.default_rng(request.seed))
+    return open_features(a * factors, b * factors)
 
 
 def usual_changes(report: Diagnosis) -> tuple[WhatIf, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import ArrayLike
 
+from symscape.data.threads import one_thread
 from symscape.errors import InputError, MomentsError
 from symscape.losses.batch import BatchForm, Decay
 from symscape.losses.catalogue import make_loss
@@ -24,7 +25,6 @@ from symscape.sampling.jackknife import correction
 from symscape.sampling.moments.central import view_moments
 from symscape.sampling.pairs.logits import largest
 from symscape.sampling.pairs.negatives import Places
-from symscape.sampling.threads import one_thread
 
 #: Numbers of data at which standard errors of own expressions are compared with those by leaving out groups: 20 values more.
 LEAST, MOST = 20, 1024

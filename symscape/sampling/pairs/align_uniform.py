@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from symscape.data.threads import one_thread
 from symscape.losses.batch import AlignUniform
 from symscape.sampling.evaluator import Array
 from symscape.sampling.pairs.exponential import EXPONENTIAL
@@ -14,7 +15,6 @@ from symscape.sampling.pairs.logits import PairLogits, pair_logits
 from symscape.sampling.pairs.similar import trusted
 from symscape.sampling.pairs.tiles import WEIGHTED, Buffer, blocks, fill_diagonals, upper_triangle
 from symscape.sampling.settings import setting
-from symscape.sampling.threads import one_thread
 from symscape.sampling.unit_rows import squared_lengths, unit_rows
 
 

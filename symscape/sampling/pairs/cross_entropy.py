@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from symscape.data.threads import one_thread
 from symscape.errors import InputError
 from symscape.losses.batch import CrossEntropy
 from symscape.sampling.evaluator import Array
@@ -18,7 +19,6 @@ from symscape.sampling.pairs.tiles import blocks
 from symscape.sampling.pairs.weighted import PairSums, row_gradient, tiles_to_keep, two_sided_gradient
 from symscape.sampling.pairs.windows import Windows
 from symscape.sampling.settings import choice, setting
-from symscape.sampling.threads import one_thread
 
 #: Which anchors each pool has: rows of one matrix of pairs, its rows and columns, or both of a symmetric one.
 ANCHORS = {"one-way": "rows", "both-ways": "both", "both-views": "symmetric"}

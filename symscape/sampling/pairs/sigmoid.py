@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
+from symscape.data.threads import one_thread
 from symscape.losses.batch import PairwiseSigmoid
 from symscape.sampling.evaluator import Array
 from symscape.sampling.pairs.logits import RANGES, TOLERANCE, raise_to_floor
 from symscape.sampling.pairs.tiles import WEIGHTED, Buffer, blocks, fill_diagonals, rectangle
 from symscape.sampling.settings import setting
-from symscape.sampling.threads import one_thread
 from symscape.sampling.unit_rows import UnitRows, squared_lengths, unit_rows
 
 
