@@ -105,7 +105,9 @@ class RowByRow:
         for i in range(N):
             order = [(i + k) % N for k in range(1, N)]
             windows = [order[k : k + n] for k in range(0, len(order) - n + 1, n)]
-            terms = {t: {j: self.value(t.args[0], {"x": i, "chi": j}) for j in order[: len(windows) * n]} for t in totals}
+            terms = {
+                t: {j: self.value(t.args[0], {"x": i, "chi": j}) for j in order[: len(windows) * n]} for t in totals
+            }
             typical = {t: mp.fsum(terms[t].values()) / len(terms[t]) for t in totals}
             value, changes = mp.mpf(0), {}
             for window in windows:

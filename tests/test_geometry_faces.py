@@ -129,7 +129,10 @@ def test_a_loss_of_raw_moments_sees_the_mean():
         ),
         (lambda: ss.threshold(LAND, gamma, A0, SIGMA, 2, np.full(4, 0.1), tau=1), "mean"),
         (lambda: ss.collapse(ss.closed_form(ss.InfoNCE()), A0, SIGMA, 2, mean=np.zeros(4)), "mean zero"),
-        (lambda: ss.collapse(ss.BarlowTwins(0.5) + ss.WeightDecay(0.1), A0, SIGMA, 2), "Tr M alone.*leave the decay out"),
+        (
+            lambda: ss.collapse(ss.BarlowTwins(0.5) + ss.WeightDecay(0.1), A0, SIGMA, 2),
+            "Tr M alone.*leave the decay out",
+        ),
     ],
 )
 def test_refusals_quote_and_name_the_next_step(call, message):

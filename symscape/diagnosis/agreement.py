@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from symscape.diagnosis.report import Diagnosis
 
 #: Spectra and ranks that differ by less, relatively, are said to agree.
-AGREES = 0.1
+AGREES = 0.05
 #: A mode with less than this share of the strongest is too weak for its relative difference to say anything.
 WEAK = 0.05
 #: A change of the gain counts as a reason beyond so many standard errors, and beyond this share of the gain.

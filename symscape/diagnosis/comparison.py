@@ -12,6 +12,7 @@ The step over which the spectrum moves most is the likely cause.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ from symscape.diagnosis.diagnose import chosen_rows
 from symscape.errors import InputError, SymscapeError
 from symscape.forecast.forecast import Forecast
 from symscape.forecast.mode_rows import gaussian_rows, mode_rows
-from symscape.forecast.refined import modes_in_play, refined
+from symscape.forecast.refined import NoMinimumOnRowsError, modes_in_play, refined
 from symscape.sampling.sampled_loss import SampledLoss
 from symscape.spectrum.ranks import entropy_rank
 from symscape.training.train_head import train_head
@@ -119,7 +120,6 @@ def compare(report: Diagnosis, z_a: ArrayLike, z_b: ArrayLike | None = None, tra
         gauss = gaussian_rows(
             asked, report.theory, report.moments.mean, len(a), used, np.random.default_rng(0), report.request.batch_size
         )
-        on_rows = refined(report.theory, rows, used)
 
         def spectrum(model: Forecast | TrainedHead) -> Array:
             images = [model.representations(x) for x in (a, b)[: len(views)]]
@@ -131,10 +131,14 @@ def compare(report: Diagnosis, z_a: ArrayLike, z_b: ArrayLike | None = None, tra
 
         predicted = forecast_spectrum(best)
         chain = [("theory", forecast_spectrum(report.theory))]
-        chain.append((ON_GAUSSIAN, forecast_spectrum(refined(report.theory, gauss, used))))
-        chain.append((ON_ROWS, spectrum(on_rows)))
+        with suppress(NoMinimumOnRowsError):
+            chain.append((ON_GAUSSIAN, forecast_spectrum(refined(report.theory, gauss, used))))
+        start = best
+        with suppress(NoMinimumOnRowsError):
+            start = refined(report.theory, rows, used)
+            chain.append((ON_ROWS, spectrum(start)))
         if train:
-            head = _trained(report, a, b, on_rows.W)
+            head = _trained(report, a, b, start.W)
             chain.append((FREE, spectrum(head)))
         facts |= _linear(views, features)
     scale = 1.0

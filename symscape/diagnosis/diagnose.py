@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from symscape.errors import InputError
 from symscape.forecast.forecast import Forecast
 from symscape.forecast.mode_rows import ModeRows, gaussian_rows, mode_rows
 from symscape.forecast.problem import problem
-from symscape.forecast.refined import modes_in_play, refined
+from symscape.forecast.refined import NoMinimumOnRowsError, modes_in_play, refined
 from symscape.forecast.theory import theory_forecasts, theory_of
 from symscape.losses.loss import Loss
 from symscape.sampling.evaluator import Estimate
@@ -116,7 +117,7 @@ def _on_rows(
     features: PairedFeatures,
     candidates: tuple[Forecast, ...],
     progress: Progress | None,
-) -> tuple[Forecast, Forecast, Accuracy]:
+) -> tuple[Forecast, Forecast | None, Accuracy]:
     """Return the candidate of least loss on the rows, refined on them too, and how good the theory is there."""
     asked, rng = request.problem, np.random.default_rng(request.seed)
     a, b = chosen_rows(features, request.max_rows, rng)
@@ -126,8 +127,10 @@ def _on_rows(
         rows = mode_rows(asked, candidate, a, b, used, request.batch_size)
         found.append((rows.value_and_gradient(candidate.outputs[:, list(used)])[0], candidate, rows, used))
     _, theory, rows, used = min(found, key=lambda one: one[0])
-    best = refined(theory, rows, used, _steps(progress))
-    at_collapse = best.value_at_collapse
+    best: Forecast | None = None
+    with suppress(NoMinimumOnRowsError):  # the report says so, and goes by theory
+        best = refined(theory, rows, used, _steps(progress))
+    at_collapse = rows.value_at_collapse
     gauss = gaussian_rows(asked, theory, moments.mean, rows.rows, used, rng, request.batch_size)
     weights = theory.outputs[:, list(used)]
     accuracy = Accuracy(

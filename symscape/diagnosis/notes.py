@@ -25,6 +25,12 @@ def notes_of(report: Diagnosis) -> tuple[str, ...]:
 def _accuracy(report: Diagnosis) -> Iterator[str]:
     """Yield how far theory and the loss on rows differ, and the likely reason."""
     found = agreement(report)
+    if found is None and report.accuracy is not None:
+        yield (
+            "the loss on these rows falls without end as weights grow, so the forecast is the theory's: the views are all but "
+            "identical, or so few rows can be told apart one by one; augment more, add weight decay, or give more rows"
+        )
+        return
     if found is None:
         yield "theory alone: the loss was not run on rows, so that how far the theory is off here is unknown"
         return

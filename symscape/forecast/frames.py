@@ -24,8 +24,9 @@ from symscape.stationary.word_form import MEAN, split_form
 
 Array = NDArray[np.floating[Any]]
 
-#: A mean of this length, in units of the deviation along it, is none.
-NO_MEAN = 1e-4
+#: A mean of this length, in units of the deviation along it, is none, and one of the second is short: it costs a mode less than
+#: turning the weights from it does.
+NO_MEAN, SHORT = 1e-4, 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +84,12 @@ def frames_of(loss: Loss, covariance: Array, mean: Array, bias: bool = False) ->
         return (Frame(with_one, constant, "stays", "second moments of (phi, 1): the bias is one more feature"),)
     if bias:
         return (Frame(one, -mean, "bias", "moments about the mean, which the bias b = -W mean removes"),)
-    if d0 == 1 or not _is_long(mean, covariance) or sees_second_moments_alone(loss):
+    length = _length(mean, covariance)
+    if d0 == 1 or length < NO_MEAN or sees_second_moments_alone(loss):
         return (about_zero,)
     Q = _orthogonal_to(mean)
-    return (Frame(Q, np.zeros(d0 - 1), "weights", "weights orthogonal to the mean, W mean = 0"), about_zero)
+    without = Frame(Q, np.zeros(d0 - 1), "weights", "weights orthogonal to the mean, W mean = 0")
+    return (about_zero, without) if length < SHORT else (without, about_zero)
 
 
 def sees_second_moments_alone(loss: Loss) -> bool:
@@ -108,12 +111,13 @@ def sees_second_moments_alone(loss: Loss) -> bool:
     return land.is_exact and MEAN not in form.letters and not form.centred and free >= land.order
 
 
-def _is_long(mean: Array, covariance: Array) -> bool:
-    """Whether the mean is more than rounding beside the deviation along it."""
+def _length(mean: Array, covariance: Array) -> float:
+    """Return the length of the mean in units of the deviation along it."""
     squared = float(mean @ mean)
     if not squared:
-        return False
-    return squared**2 > NO_MEAN**2 * float(mean @ covariance @ mean)
+        return 0.0
+    along = float(mean @ covariance @ mean)
+    return squared / np.sqrt(along) if along > 0 else float("inf")
 
 
 def _orthogonal_to(mean: Array) -> Array:

@@ -82,7 +82,12 @@ def problem(
         raise UnknownNameError(f"{call}: {loss.name} has no parameter {unknown[0]!r}; it has: {has}")
     outputs = checked_outputs(call, d1)
     chosen = loss.with_values({**given, "d_1": outputs})
-    gamma = positive_parameter(call, "weight_decay", weight_decay, zero=True)
+    try:
+        gamma = positive_parameter(call, "weight_decay", weight_decay, zero=True)
+    except InputError as error:
+        raise InputError(
+            f"{call}: weight_decay={weight_decay!r} is gamma of gamma ||W||^2, a number from 0: {error}"
+        ) from None
     bare, decay = without_decay(chosen)
     missing = sorted(map(str, (chosen.expr.free_symbols | gamma.free_symbols) - {d_1}))
     if missing:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from symscape.errors import InputError
 from symscape.forecast.forecast import Forecast
 from symscape.forecast.mode_rows import ModeRows
 from symscape.forecast.problem import Problem
@@ -24,8 +25,14 @@ Array = NDArray[np.floating[Any]]
 KEPT = 1e-4
 #: All modes are lost where the strongest is below this share of where the descent began.
 NOTHING = 1e-8
+#: The loss on rows has no minimum where a strength grows to so many times the largest of the theory.
+RUNAWAY = 1e4
 #: Where a collapsed mode starts, as a share of the largest amplitude.
 SEED = 0.05
+
+
+class NoMinimumOnRowsError(InputError):
+    """The loss on rows falls without end along the theory's modes."""
 
 
 def modes_in_play(asked: Problem, forecast: Forecast) -> tuple[int, ...]:
@@ -48,7 +55,7 @@ def refined(
 ) -> Forecast:
     """Return a forecast with the strengths of least loss on rows, which are in the coordinates of the modes ``used``.
 
-    ``progress(step, loss)`` is called after every step.
+    ``progress(step, loss)`` is called after every step. Raises NoMinimumOnRowsError where strengths grow without end.
     """
     chosen = list(used)
     start = np.sqrt(forecast.strengths[chosen])
@@ -74,6 +81,11 @@ def refined(
     if forecast.scale_free:
         a *= np.sqrt(forecast.strengths.sum()) / np.linalg.norm(a)
     largest = float((a**2).max(initial=0.0))
+    if largest > RUNAWAY * float((start**2).max(initial=0.0)):
+        raise NoMinimumOnRowsError(
+            f"{rows.asked.loss.name}: the loss on {rows.rows} rows falls without end as weights grow: the views are all but "
+            "identical, or so few rows can be told apart one by one; augment more, add weight decay, or give more rows"
+        )
     collapsed = not forecast.scale_free and largest < NOTHING * float((start**2).max(initial=0.0))
     kept = np.zeros(len(a), dtype=bool) if collapsed else a**2 > KEPT * largest
     a = np.where(kept, a, 0.0)

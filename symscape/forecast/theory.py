@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,6 +50,7 @@ class Theory(Protocol):
         ...
 
 
+@lru_cache(maxsize=64)
 def theory_of(asked: Problem, order: int = 4) -> Theory:
     """Return the route of the theory that suits a loss; ``order``: of the series, where nothing better is known."""
     if asked.is_rotation_invariant:
