@@ -388,3 +388,43 @@ def test_bad_rows_are_refused_or_dropped_as_asked():
 def test_what_is_no_pair_of_features_is_refused(spoil: Callable[..., Any]):
     with pytest.raises(InputError):
         diagnose(*spoil(A, B), loss="spectral", d1=3)
+
+
+# What makes no sense
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    ({"loss": 0 * ss.InfoNCE()}, "depends on the data"), ({"loss": ss.WeightDecay(0.1)}, "depends on the data"),
+    ({"seed": -1}, "seed"), ({"params": 3}, "mapping"), ({"progress": 3}, "progress"), ({"bias": "yes"}, "True or False"),
+    ({"refine": "no"}, "True or False"), ({"max_rows": 1}, "max_rows"), ({"max_rows": 50, "batch_size": 60}, "2 to 50"),
+    ({"weight_decay": "much"}, "weight_decay"), ({"features_a": np.ones((50, 3)), "features_b": np.ones((50, 3))}, "varies"),
+])  # fmt: skip
+def test_what_makes_no_sense_is_refused_in_words(change: dict, says: str):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(80, 3))
+    call = {"features_a": a, "features_b": a + 0.3 * rng.normal(size=a.shape), "loss": ss.InfoNCE(), "d1": 2, **change}
+    with pytest.raises(InputError, match=says):
+        diagnose(**call)
+
+
+def test_further_calls_that_make_no_sense_are_refused_in_words():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(80, 3))
+    report = diagnose(a, a + 0.3 * rng.normal(size=a.shape), loss=ss.InfoNCE(), d1=2)
+    for call in (
+        lambda: report.compare(None),
+        lambda: report.train(d1=3),
+        lambda: report.keep(1, parameter=3),
+        lambda: report.what_if(labels=np.arange(80) % 2, shares=3),
+    ):
+        with pytest.raises(InputError):
+            call()
+    assert report.keep(np.int64(2))[0].keep == 2
+
+
+def test_an_expression_is_a_loss():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(80, 3))
+    b = a + 0.3 * rng.normal(size=a.shape)
+    written = diagnose(a, b, loss="E(sqdist(x, xp)) / 2 + E(log(E(exp(-sqdist(x, chi) / 2), over=chi)))", d1=2)
+    np.testing.assert_allclose(written.theory.spectrum, diagnose(a, b, loss=ss.InfoNCE(), d1=2).theory.spectrum)

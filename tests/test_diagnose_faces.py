@@ -246,7 +246,9 @@ def test_where_no_reason_stands_out_a_part_of_the_rows_is_one():
 
 def test_a_change_of_the_gain_within_its_errors_is_no_reason():
     accuracy = Accuracy(1.0, Estimate(1.0, 0.2), Estimate(0.7, 0.2), False)
-    assert likely_reason(accuracy, "series").startswith("none stands out")
+    assert likely_reason(accuracy, "series").startswith("not to be told from so few rows")
+    sharp = Accuracy(1.0, Estimate(1.0, 0.002), Estimate(0.995, 0.002), False)
+    assert likely_reason(sharp, "series").startswith("none stands out")
     nan = Accuracy(float("nan"), Estimate(1.0, 0.2), Estimate(0.7, 0.2), False)
     assert likely_reason(nan, "series").startswith("unknown")
 
@@ -419,7 +421,7 @@ def test_the_record_is_plain_and_complete(report):
     assert record["schema"] == 1 and record["kind"] == report.kind
     np.testing.assert_array_equal(record["spectrum"], report.spectrum)
     for said, mode in zip(record["modes"], report.modes, strict=True):
-        assert (said["index"], said["survives"], said["verdict"]) == (mode.number, mode.survives, mode.verdict)
+        assert (said["number"], said["survives"], said["verdict"]) == (mode.number, mode.survives, mode.verdict)
         assert said["strength"] == mode.strength and said["eigenvalue"] == mode.eigenvalue
     assert (record["refined"] is None) == (report.refined is None) == (record["agreement"] is None)
 
@@ -452,7 +454,7 @@ def test_what_would_keep_modes_is_a_section_and_a_record():
     report = report_on("theory alone")
     found = report.keep(2, "weight_decay")
     section, (record,) = keep_section(2, found), suggestions_record(found)
-    assert section.title == "To keep 2 modes" and str(found[0]) in section.sentences
+    assert section.title == "To keep 2 modes, by theory" and str(found[0]) in section.sentences
     assert "half of a framework's number" in section.sentences[-1]
     assert_plain(record)
     low, high = record["intervals"][0]

@@ -197,3 +197,32 @@ def test_the_range_searched_is_the_users():
 def test_what_cannot_be_kept_is_refused(keep: Any, more: dict[str, Any], error: type[Exception], says: str):
     with pytest.raises(error, match=says):
         report_on("spectral").keep(keep, **more)
+
+
+# On rows
+
+
+def test_a_suggestion_by_theory_is_tried_on_rows():
+    """Features far from Gaussian: the loss on rows keeps another number at the value that theory suggests, and it is said."""
+    rng = np.random.default_rng(2)
+    s = rng.exponential(size=(500, 6)) ** 2 * [2.0, 1.5, 1.2, 1.0, 0.8, 0.6]
+    a, b = (s + 0.5 * rng.normal(size=s.shape) for _ in range(2))
+    report = diagnose(a, b, loss=ss.InfoNCE(), d1=6, weight_decay=0.2)
+    (found,) = report.keep(3, parameter="weight_decay")
+    assert found.on_rows == report.what_if(weight_decay=found.value, refine=True).surviving
+    assert f"the loss on rows keeps {found.on_rows}" in str(found)
+    (alone,) = diagnose(a, b, loss=ss.InfoNCE(), d1=6, weight_decay=0.2, refine=False).keep(3, parameter="weight_decay")
+    assert alone.on_rows is None and "rows" not in str(alone)
+
+
+def test_a_batch_is_a_change_of_the_loss_on_rows():
+    rng = np.random.default_rng(2)
+    s = rng.normal(size=(400, 5)) * [2.0, 1.5, 1.0, 0.5, 0.3]
+    a, b = (s + 0.5 * rng.normal(size=s.shape) for _ in range(2))
+    report = diagnose(a, b, loss=ss.InfoNCE(), d1=5, weight_decay=0.1)
+    batched = report.what_if(batch_size=20)
+    same = diagnose(a, b, loss=ss.InfoNCE(), d1=5, weight_decay=0.1, batch_size=20)
+    np.testing.assert_allclose(batched.spectrum, same.spectrum)
+    assert not np.allclose(batched.spectrum, report.spectrum, rtol=0.01)
+    with pytest.raises(InputError, match="2 to 400"):
+        report.what_if(batch_size=1)

@@ -182,5 +182,5 @@ def bad_rows_error(features: PairedFeatures, first: Any, count: int, of: int) ->
     shown = ", ".join(str(int(n)) for n in first) + (", ..." if count > len(first) else "")
     return InputError(
         f"{features.name}: NaN or infinite entries in {count} of {of} rows, first rows {shown}; mend them, or pass "
-        "drop_bad_rows=True to leave these pairs out of both views"
+        "drop_bad_rows=True (--drop-bad-rows) to leave these pairs out of both views"
     )

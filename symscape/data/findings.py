@@ -28,6 +28,14 @@ LARGE, DIFFERENT = 100.0, 0.1
 CHANCE = 1e-5
 
 
+#: A correlation of the views that is none by chance, however few the groups of rows are.
+OBVIOUS = 0.3
+#: Findings that put the whole forecast in doubt.
+GRAVE = frozenset(
+    {"swapped axes", "misaligned pairs", "identical views", "fewer rows than features", "few rows", "views that differ"}
+)
+
+
 @dataclass(frozen=True)
 class Finding:
     """``kind``: its name; ``sentence``: what was found and what to do; ``where``: the columns or rows that it is about."""
@@ -35,6 +43,11 @@ class Finding:
     kind: str
     sentence: str
     where: tuple[int, ...] = ()
+
+    @property
+    def is_grave(self) -> bool:
+        """Whether it puts the whole forecast in doubt."""
+        return self.kind in GRAVE
 
     def __str__(self) -> str:
         return self.sentence
@@ -91,7 +104,7 @@ def misaligned(moments: FeatureMoments) -> Iterable[Finding]:
     share = np.array([group.rows for group in moments.groups]) / moments.rows
     error = float(spread_of_mean(moments.groups, np.array(common)))
     correlation = float(share @ np.array(common))
-    if abs(correlation) > _errors(moments) * error:
+    if abs(correlation) > min(_errors(moments) * error, OBVIOUS):
         return
     if moments.rows > 2 * moments.columns:
         modes = moments.canonical()
@@ -143,7 +156,7 @@ def few_rows(moments: FeatureMoments) -> Iterable[Finding]:
         yield Finding(
             "few rows",
             f"{rows} rows of {columns} features: r is too large by about d0/N = {columns / rows:.2g}{said}; take "
-            f"{ENOUGH * columns} rows or more, or go by held-out r",
+            f"{ENOUGH * columns} rows or more, or go by r on held-out rows, feature_moments(...).canonical().held_out",
         )
 
 

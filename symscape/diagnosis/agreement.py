@@ -63,7 +63,9 @@ def agreement(report: Diagnosis) -> Agreement | None:
         _relative(abs(theory.effective_rank - refined.effective_rank), refined.effective_rank),
         theory.surviving,
         refined.surviving,
-        likely_reason(report.accuracy, theory.route, report.request.max_rows < report.moments.rows),
+        "the views differ, and theory sees their average"
+        if any(finding.kind == "views that differ" for finding in report.moments.findings)
+        else likely_reason(report.accuracy, theory.route, report.request.max_rows < report.moments.rows),
     )
 
 
@@ -84,6 +86,9 @@ def likely_reason(accuracy: Accuracy | None, route: str, part_of_rows: bool = Fa
     found = sorted((r for r in reasons if r[0] > max(ERRORS * r[1], SHARE)), reverse=True)
     if not found and part_of_rows:
         return "chance: the loss was run on a part of the rows, whose moments differ a little"
+    if not found and ERRORS * noise > SHARE:
+        perhaps = ": perhaps truncation of the series" if accuracy.truncated else ""
+        return f"not to be told from so few rows: the gain has an error of {percent(noise)}{perhaps}"
     if not found:
         return "none stands out: at the theory's weights the loss on rows gains what theory says"
     return ", then ".join(f"{what} ({percent(by)} of what the loss gains)" for by, _, what in found)

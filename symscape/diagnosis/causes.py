@@ -81,8 +81,8 @@ def likely_causes(
     moved = {step.name: step.moved for step in steps}
     if gap is not None and gap > CONVERGED and not causes:
         causes.append(
-            f"not converged: the loss of these representations is above the loss that all weights free reach on the rows, by "
-            f"{100 * gap:.2g} % of what training gains"
+            "not converged, or trained on another loss, weight decay or bias: the loss of these representations is above the "
+            f"loss that all weights free reach on the rows, by {100 * gap:.2g} % of what training gains"
         )
     if off >= AGREES:
         later = [name for name in (FREE, OBSERVED) if moved.get(name, 0.0) >= AGREES]

@@ -159,6 +159,9 @@ def compare(report: Diagnosis, z_a: ArrayLike, z_b: ArrayLike | None = None, tra
 def trained_from(report: Diagnosis, **settings: Any) -> TrainedHead:
     """Return the head that training reaches on the report's rows from the predicted weights; settings as of `train_head`."""
     features = report.request.features
+    fixed = sorted({"loss", "d1", "features_a", "features_b", "W"} & set(settings))
+    if fixed:
+        raise InputError(f"train({fixed[0]}=...): the report says that; use train_head, or report.what_if(...) first")
     if features is None:
         raise InputError("train(): the report was made from moments alone; pass features to diagnose")
     a, b = chosen_rows(features, report.request.max_rows, np.random.default_rng(report.request.seed))
@@ -175,7 +178,16 @@ def _trained(report: Diagnosis, a: Array, b: Array, W: Array, **settings: Any) -
 
 def _checked(report: Diagnosis, z_a: ArrayLike, z_b: ArrayLike | None) -> list[Array]:
     d1, rows = report.request.problem.d1, report.moments.rows
-    views = [np.asarray(z) for z in (z_a, z_b) if z is not None]
+    if z_a is None:
+        raise InputError("compare: give representations of at least one view, N x d1, of the rows of the report")
+    views = []
+    for name, z in (("z_a", z_a), ("z_b", z_b)):
+        if z is None:
+            continue
+        try:
+            views.append(np.asarray(z))
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise InputError(f"compare: {name} does not turn into an array: {error}") from error
     for name, z in zip(("z_a", "z_b"), views, strict=False):
         if z.ndim != 2 or z.dtype.kind not in "fiu" or not len(z):
             raise InputError(f"compare: {name} has shape {z.shape} and type {z.dtype}; give N x d1 real numbers")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,8 @@ class Suggestion:
     """What one parameter can do: ``intervals`` in which exactly ``keep`` modes survive, a ``value`` well inside the widest.
 
     ``parameter``: "weight_decay" (gamma), "d1", or a setting of the loss; ``intervals`` empty and ``value`` None where nothing
-    does, and ``reason`` says why; ``design``: the search behind it, None where the loss has no place for the parameter.
+    does, and ``reason`` says why; ``design``: the search behind it, None where the loss has no place for the parameter. All
+    by theory; ``on_rows``: how many modes the loss on the report's rows keeps at the value, None where it was not run.
     """
 
     parameter: str
@@ -41,6 +43,7 @@ class Suggestion:
     value: float | None
     reason: str
     design: Design | None = None
+    on_rows: int | None = None
 
     def __str__(self) -> str:
         parameter = "weight_decay (gamma)" if self.parameter == "weight_decay" else self.parameter
@@ -48,7 +51,9 @@ class Suggestion:
         if not self.intervals:
             return f"{parameter}: none keeps exactly {modes}: {self.reason}"
         where = " or ".join(_interval(self.parameter, *ends) for ends in self.intervals)
-        return f"{parameter}: {where} keeps exactly {modes}" + (f" ({self.reason})" if self.reason else "")
+        rows = "" if self.on_rows is None else f"at {self.value:.4g} the loss on rows keeps {self.on_rows}"
+        more = "; ".join(filter(None, (self.reason, rows)))
+        return f"{parameter}: {where} keeps exactly {modes}" + (f" ({more})" if more else "")
 
     __repr__ = __str__
 
@@ -73,15 +78,18 @@ class Suggestions(tuple[Suggestion, ...]):
 def suggestions(
     report: Diagnosis, keep: int, parameter: str | None = None, d1: int | None = None, between: Any = None
 ) -> Suggestions:
-    """Return what keeps exactly ``keep`` modes, one parameter at a time and all else as it is, by theory.
+    """Return what keeps exactly ``keep`` modes, one parameter at a time and all else as it is, by theory, and tried on rows.
 
     ``parameter``: one of them, all unless given; ``d1``: another number of outputs to keep them with; ``between``: the range
     searched. Raises InputError for a ``keep`` that is no number of modes, UnknownNameError for an unknown parameter.
     """
     asked = report.request.problem
     call = f"keep({keep!r})"
-    if isinstance(keep, bool) or not isinstance(keep, int) or keep < 0:
+    if isinstance(keep, bool) or not isinstance(keep, Integral) or keep < 0:
         raise InputError(f"{call}: keep is a number of modes, an integer from 0")
+    keep = int(keep)
+    if not isinstance(parameter, (str, type(None))):
+        raise InputError(f"{call}: parameter={parameter!r} is the name of one")
     outputs = asked.d1 if d1 is None else checked_outputs(call, d1)
     known = ("weight_decay", *variable_settings(report.request.loss, report.request.settings), "d1")
     if parameter is not None and parameter.rstrip("_") not in {name.rstrip("_") for name in known}:
@@ -93,9 +101,19 @@ def suggestions(
         checked_range(call, _symbol_name(parameter or ""), between)
     # A range without a name is one of weights, not of widths.
     ranges = [None if parameter is None and name == "d1" else between for name in chosen]
-    return Suggestions(
-        _suggestion(report, keep, name, outputs, searched) for name, searched in zip(chosen, ranges, strict=True)
-    )
+    found = (_suggestion(report, keep, name, outputs, searched) for name, searched in zip(chosen, ranges, strict=True))
+    on_rows = report.refined is not None and not asked.sees_moments_alone
+    return Suggestions(_tried_on_rows(report, one, outputs) if on_rows and one.intervals else one for one in found)
+
+
+def _tried_on_rows(report: Diagnosis, found: Suggestion, d1: int) -> Suggestion:
+    """Return a suggestion with what the loss on the report's rows keeps at its value."""
+    change = {found.parameter: found.value} if found.parameter != "d1" else {"d1": int(found.value or 1)}
+    try:
+        kept = report.what_if(**{"d1": d1, **change}, refine=True).surviving
+    except SymscapeError:
+        return found
+    return replace(found, on_rows=kept)
 
 
 def _suggestion(report: Diagnosis, keep: int, name: str, d1: int, between: Any) -> Suggestion:
@@ -119,9 +137,12 @@ def _suggestion(report: Diagnosis, keep: int, name: str, d1: int, between: Any) 
     reason = "" if reason.startswith("range searched") else reason
     value = found.suggested
     if value is not None:
-        kept = surviving_at(report, name, value, d1)
-        if kept != keep:
-            reason = f"at order 4; the {report.theory.route} keeps {kept} at {value:.4g}"
+        # The search follows the series; the route of the report has the last word, inside and near the ends.
+        low, high = max(found.intervals, key=lambda ends: ends[1] / ends[0])
+        inside = [value] if name == "d1" else [value, low * (high / low) ** 0.02, low * (high / low) ** 0.98]
+        other = [(kept, at) for at in inside if (kept := surviving_at(report, name, at, d1)) != keep]
+        if other:
+            reason = f"at order 4; the {report.theory.route} keeps {other[0][0]} at {other[0][1]:.4g}"
     return Suggestion(name, keep, found.intervals, value, reason, found)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,8 @@ Progress = Callable[[str, int, int], None]
 
 #: A pair loss takes N^2 products: this many rows are enough for strengths to a per cent or so.
 MAX_ROWS = 4096
+#: Frames whose losses at the theory's weights are closer than this, as a share of the gain, are both refined.
+CLOSE = 0.2
 
 
 def diagnose(
@@ -79,8 +80,16 @@ def diagnose(
         raise InputError(
             "diagnose(...): say which loss: loss=InfoNCE(tau=0.5), loss='vicreg', or a preset, see presets()"
         )
-    if not isinstance(max_rows, int) or max_rows < 2:
-        raise InputError(f"{call}: max_rows={max_rows!r} is the number of rows to run the loss on, an integer from 2")
+    for argument, number, least in (("max_rows", max_rows, 2), ("seed", seed, 0)):
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
+            raise InputError(f"{call}: {argument}={number!r} is an integer from {least}")
+    for argument, flag in (("bias", bias), ("refine", refine), ("drop_bad_rows", drop_bad_rows)):
+        if not isinstance(flag, (bool, np.bool_)):
+            raise InputError(f"{call}: {argument}={flag!r} is True or False")
+    if progress is not None and not callable(progress):
+        raise InputError(f"{call}: progress={progress!r} is called as progress(stage, done, total)")
+    if not isinstance(params, (Mapping, type(None))):
+        raise InputError(f"{call}: params={params!r} is a mapping from symbols to numbers")
     features: PairedFeatures | None = None
     if isinstance(features_a, FeatureMoments):
         if features_b is not None:
@@ -92,11 +101,22 @@ def diagnose(
         problem(call, loss, features.columns if d1 is None else d1, weight_decay, bias, params, parameters)
         moments = feature_moments(features, progress=_stage(progress, "moments"))
     asked = problem(call, loss, moments.columns if d1 is None else d1, weight_decay, bias, params, parameters)
-    if batch_size is not None and not (isinstance(batch_size, int) and 2 <= batch_size <= moments.rows):
-        raise InputError(f"{call}: batch_size={batch_size!r} is a number of rows, 2 to {moments.rows}")
+    if not np.diagonal(moments.covariance).any():
+        raise InputError(f"{call}: no feature varies over the rows, so there is nothing to tell data apart by")
+    if batch_size is not None:
+        batch_size = checked_batch(call, batch_size, min(moments.rows, max_rows))
     settings = {**{str(k): v for k, v in (params or {}).items()}, **parameters}
     request = Request(asked, loss, settings, weight_decay, features, max_rows, batch_size, seed)
     return report_of(call, request, moments, refine, progress)
+
+
+def checked_batch(call: str, batch_size: Any, rows: int) -> int:
+    """Return a number of rows of a batch. Raises InputError for one that makes no sense."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or not 2 <= batch_size <= rows:
+        raise InputError(
+            f"{call}: batch_size={batch_size!r} is a number of rows, 2 to {rows}, those that the loss is run on"
+        )
+    return int(batch_size)
 
 
 def report_of(
@@ -126,10 +146,18 @@ def _on_rows(
         used = modes_in_play(asked, candidate)
         rows = mode_rows(asked, candidate, a, b, used, request.batch_size)
         found.append((rows.value_and_gradient(candidate.outputs[:, list(used)])[0], candidate, rows, used))
-    _, theory, rows, used = min(found, key=lambda one: one[0])
-    best: Forecast | None = None
-    with suppress(NoMinimumOnRowsError):  # the report says so, and goes by theory
-        best = refined(theory, rows, used, _steps(progress))
+    # At the weights of the theory the loss tells frames apart, unless they are close.
+    least = min(found, key=lambda one: one[0])
+    gain = least[2].value_at_collapse - least[0]
+    close = [one for one in found if one is least or one[0] - least[0] < CLOSE * gain]
+    tried: list[tuple[float, Forecast, Forecast | None, ModeRows, tuple[int, ...]]] = []
+    for value, candidate, rows, used in close:
+        try:
+            on_rows = refined(candidate, rows, used, _steps(progress))
+            tried.append((on_rows.value, candidate, on_rows, rows, used))
+        except NoMinimumOnRowsError:  # the report says so, and goes by theory
+            tried.append((value, candidate, None, rows, used))
+    _, theory, best, rows, used = min(tried, key=lambda one: one[0])
     at_collapse = rows.value_at_collapse
     gauss = gaussian_rows(asked, theory, moments.mean, rows.rows, used, rng, request.batch_size)
     weights = theory.outputs[:, list(used)]

@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 #: Up to so many modes a short table shows every one.
 FEW = 12
-#: Beyond, the strongest, so many on each side of where modes begin to collapse, and so many that are at their threshold.
+#: Beyond, the first, so many on each side of where modes begin to collapse, and so many that are at their threshold.
 STRONGEST, AROUND, DOUBTFUL = 6, 3, 8
 
 Row = tuple[str, ...]
 
 
 def shown_modes(report: Diagnosis) -> tuple[int, ...]:
-    """Return which modes a short table shows: the strongest, and those around the last that survives and the threshold."""
+    """Return which modes a short table shows: the first, and those around the last that survives and the threshold."""
     modes = report.modes
     if len(modes) <= FEW:
         return tuple(range(len(modes)))
-    strongest = sorted((mode for mode in modes if mode.survives), key=lambda mode: -mode.strength)[:STRONGEST]
+    strongest = modes[:STRONGEST]
     kept = [mode for mode in modes if mode.survives]
     lost = [mode for mode in modes if not mode.survives]
     chosen = [*strongest, *kept[-AROUND:], *lost[:AROUND]]

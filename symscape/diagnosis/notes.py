@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from symscape.diagnosis.agreement import agreement
+from symscape.diagnosis.agreement import AGREES, agreement
 from symscape.diagnosis.mode_table import doubtful_modes
 from symscape.diagnosis.wording import counted, listed, number, percent
 from symscape.errors import SymscapeError
@@ -40,9 +40,10 @@ def _accuracy(report: Diagnosis) -> Iterator[str]:
         yield "theory and the loss on rows agree: every mode collapses"
         return
     if found.agrees:
+        apart = f", though mode {found.mode} by {percent(found.strength)}" if found.strength > AGREES else ""
         yield (
-            f"theory and the loss on rows agree: spectra within {percent(found.spectrum)}, single modes within "
-            f"{percent(found.strength)}, effective rank within {percent(found.rank)}"
+            f"theory and the loss on rows agree: spectra within {percent(found.spectrum)}, effective rank within "
+            f"{percent(found.rank)}{apart}"
         )
         return
     mode = "" if found.mode is None else f", mode {found.mode} by {percent(found.strength)}"
@@ -55,7 +56,7 @@ def _accuracy(report: Diagnosis) -> Iterator[str]:
 
 
 def _data(report: Diagnosis) -> Iterator[str]:
-    yield from map(str, report.moments.findings)
+    yield from (str(finding) for finding in report.moments.findings if not finding.is_grave)
 
 
 def _modes(report: Diagnosis) -> Iterator[str]:
@@ -103,8 +104,8 @@ def _rows(report: Diagnosis) -> Iterator[str]:
 def _errors(report: Diagnosis) -> Iterator[str]:
     if report.uncertainty is not None:
         yield (
-            "standard errors are those of another sample of as many rows; a head trained on these very rows sees these very "
-            "moments"
+            "standard errors are those of another sample of as many independent rows; a head trained on these very rows sees "
+            "these very moments"
         )
     else:
         yield "no standard errors: the moments come without groups of rows"

@@ -33,7 +33,7 @@ def record_of(report: Diagnosis) -> dict[str, Any]:
     ``effective_ranks``: {definition: value}; ``effective_rank_error``, ``participation_ratio_error``.
     ``loss_at_prediction``, ``loss_at_collapse``.
     ``threshold``: {variable: "r" | "b", value}.
-    ``modes``: a list, descending by eigenvalue, of {index, eigenvalue, eigenvalue_error, r, r_error, strength,
+    ``modes``: a list, descending by eigenvalue, of {number, eigenvalue, eigenvalue_error, r, r_error, strength,
     theory_strength, strength_error, survives, verdict, confidence, growth_rate, driven_by, held_by}.
     ``learning_order``: indices of the surviving modes; ``terms``: a list of {term, force}, by mode.
     ``theory``, ``refined``: {route, kind, surviving, kept, effective_rank, value, value_at_collapse, spectrum, notes};
@@ -106,7 +106,7 @@ def comparison_record(found: Comparison) -> dict[str, Any]:
 def _mode(report: Diagnosis, mode: DiagnosedMode) -> dict[str, Any]:
     error = report.uncertainty
     return {
-        "index": mode.number,
+        "number": mode.number,
         "eigenvalue": mode.eigenvalue,
         "eigenvalue_error": mode.standard_error,
         "r": mode.r,

@@ -161,6 +161,8 @@ class Diagnosis:
         theory, error = self.theory, self.uncertainty
         kept = k in self.best.kept
         confidence = np.nan if error is None else float(error.confidence[k])
+        if kept != (k in theory.kept):
+            confidence = 1 - confidence  # that of the theory's verdict
         pull = [(float(term.force[k]), term.term) for term in self.terms]
         return DiagnosedMode.make(
             theory.eigenvalues[k],
@@ -181,9 +183,11 @@ class Diagnosis:
 
     def _verdict(self, k: int, kept: bool) -> str:
         theory, error = self.theory, self.uncertainty
-        beyond = theory.eigenvalues[k] > theory.critical
+        beyond = not theory.eigenvalues[k] <= theory.critical  # an unknown threshold is none
         if not kept and beyond and self.surviving >= self.possible:
             return "no output left"
+        if kept != (k in theory.kept):
+            return "at its threshold"  # theory and the loss on rows do not agree
         near = error is not None and abs(theory.eigenvalues[k] - theory.critical) < ERRORS * error.margin[k]
         if near:
             return "at its threshold"
@@ -206,7 +210,8 @@ class Diagnosis:
         """Return what keeps exactly so many modes, one parameter at a time: weight decay (gamma), settings of the loss, width.
 
         ``parameter``: one of them alone; ``d1``: with another number of outputs; ``between``: the range searched. By theory, on
-        these moments. Raises InputError for a number that is none, UnknownNameError for an unknown parameter.
+        these moments; where the report is refined, the loss on rows then says what it keeps at the value suggested. Raises
+        InputError for a number that is none, UnknownNameError for an unknown parameter.
         """
         from symscape.diagnosis.design import suggestions
 
@@ -215,10 +220,10 @@ class Diagnosis:
     def what_if(self, **changes: Any) -> Diagnosis:
         """Return the report with changes, by theory unless ``refine=True``.
 
-        ``loss``, ``d1``, ``weight_decay``, ``bias``, settings of the loss by name; ``normalise=True`` (the loss on f / |f|),
-        ``standardise=True`` (features of deviation 1), ``labels`` of the rows with ``shares`` (rows drawn so that classes have
-        these shares, "balanced" unless given). Raises InputError for changes that make no sense, UnknownNameError for an
-        unknown setting.
+        ``loss``, ``d1``, ``weight_decay``, ``bias``, settings of the loss by name; ``batch_size`` (then on rows);
+        ``normalise=True`` (the loss on f / |f|), ``standardise=True`` (features of deviation 1), ``labels`` of the rows with
+        ``shares`` (rows drawn so that classes have these shares, "balanced" unless given). Raises InputError for changes that
+        make no sense, UnknownNameError for an unknown setting.
         """
         from symscape.diagnosis.what_if import changed
 

@@ -54,13 +54,16 @@ def answer(report: Diagnosis) -> str:
     if report.surviving:
         spread = "" if error is None else _spread(error.effective_rank)
         said += f"; effective rank {figure(report.effective_rank)}{spread} (exp entropy of the eigenvalues of P)"
-    return said
+    grave = [finding.kind for finding in report.moments.findings if finding.is_grave]
+    return f"{said}; beware of the data: {', '.join(grave)}" if grave else said
 
 
 def sections_of(report: Diagnosis, every_mode: bool = False) -> tuple[Section, ...]:
-    """Return the sections of a report below its first line: modes, effective ranks, loss, notes."""
+    """Return the sections of a report below its first line: grave findings, modes, effective ranks, loss, notes."""
     headings, rows = mode_table(report, every_mode)
+    grave = tuple(str(finding) for finding in report.moments.findings if finding.is_grave)
     return (
+        *([Section("Beware", sentences=grave)] if grave else []),
         Section("Modes", headings, rows, legend(report, headings)),
         *([_ranks(report)] if report.surviving else []),
         Section("Loss", sentences=(_loss(report),)),
@@ -91,15 +94,15 @@ def _loss(report: Diagnosis) -> str:
 
 def what_if_section(changes: Sequence[WhatIf]) -> Section:
     """Return what changes of the set-up would do."""
-    return Section("What if", sentences=tuple(map(str, changes)))
+    return Section("What if, by theory", sentences=tuple(map(str, changes)))
 
 
 def keep_section(keep: int, suggestions: Sequence[Suggestion]) -> Section:
     """Return what keeps so many modes, a sentence for each parameter."""
     sentences = [str(suggestion) for suggestion in suggestions]
     if any(suggestion.parameter == "weight_decay" for suggestion in suggestions):
-        sentences.append("weight_decay is gamma here, half of a framework's number")
-    return Section(f"To keep {counted(keep, 'mode')}", sentences=tuple(sentences))
+        sentences.append("gamma is half of a framework's number, its coupled weight decay")
+    return Section(f"To keep {counted(keep, 'mode')}, by theory", sentences=tuple(sentences))
 
 
 def comparison_section(found: Comparison) -> Section:

@@ -6,9 +6,9 @@ Left without a group of rows g, an eigenvalue of the pencil (B, Sigma) moves, to
 
 so that no eigenproblem is solved again. Where weights are orthogonal to the mean m, u moves with it besides, and the group
 counts for -2 nu u^T (m_g - m) more, nu m being the force (B - b Sigma) u that keeps u orthogonal to m. Strengths, threshold and
-ranks then follow from the theory. Their spread over the
-groups is the jackknife's standard error. It is that of the population's forecast: a head that is trained on these very rows
-sees these very moments.
+ranks then follow from the theory. Their spread over the groups is the jackknife's standard error. It is that of a forecast from
+another sample of as many independent rows, whose bias of order d0/N is the same; a head that is trained on these very rows sees
+these very moments.
 """
 
 from __future__ import annotations

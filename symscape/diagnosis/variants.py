@@ -7,8 +7,9 @@ from typing import Any
 
 from symscape.algebra.atoms import exact
 from symscape.errors import UnknownNameError
-from symscape.losses.catalogue import make_loss
+from symscape.losses.catalogue import is_name, make_loss
 from symscape.losses.loss import CatalogueLoss, Loss
+from symscape.losses.parser import parse_loss
 from symscape.losses.presets.preset import Preset
 
 #: Settings that are constants of an implementation, and not for tuning.
@@ -23,7 +24,7 @@ def variable_settings(loss: Loss | str, settings: Mapping[str, Any]) -> tuple[st
     (('lambda_', 'mu', 'nu'), ('tau',))
     """
     if isinstance(loss, str):
-        loss, settings = make_loss(loss, settings), {}
+        loss, settings = (make_loss(loss, settings), {}) if is_name(loss) else (parse_loss(loss), settings)
     own = loss.settings if isinstance(loss, (CatalogueLoss, Preset)) else {}
     named = [name for name, value in own.items() if not isinstance(value, (str, type(None))) and exact(value).is_number]
     return tuple(name for name in dict.fromkeys([*named, *settings]) if name.rstrip("_") not in CONSTANTS)
@@ -34,8 +35,10 @@ def with_setting(loss: Loss | str, settings: Mapping[str, Any], name: str, value
 
     Raises UnknownNameError for a name that the loss does not have.
     """
-    if isinstance(loss, str):
+    if isinstance(loss, str) and is_name(loss):
         return make_loss(loss, {**_without(settings, name), name: value}), {}
+    if isinstance(loss, str):
+        loss = parse_loss(loss, name="your loss")
     rest = _without(settings, name)
     if isinstance(loss, Preset) and name.rstrip("_") in {key.rstrip("_") for key in loss.settings}:
         return make_loss(loss.name, {**loss.settings, name: value}), rest

@@ -50,22 +50,29 @@ def changed(
     d1: int | None = None,
     weight_decay: Any = None,
     bias: bool | None = None,
+    batch_size: int | None = None,
     normalise: bool = False,
     standardise: bool = False,
     labels: ArrayLike | None = None,
     shares: Mapping[Any, float] | str = "balanced",
-    refine: bool = False,
+    refine: bool | None = None,
     **settings: Any,
 ) -> Diagnosis:
     """Return the report with changes: of the loss, its settings by name, d1, weight decay, bias, the features or their classes.
 
     ``normalise``: the loss on f / |f|; ``standardise``: every feature divided by its deviation; ``labels``: N classes, whose
-    rows are drawn to ``shares`` ("balanced", or the share of every class). ``refine``: run the loss on rows too. Raises
-    InputError for changes that make no sense, UnknownNameError for unknown settings.
+    rows are drawn to ``shares`` ("balanced", or the share of every class). ``refine``: run the loss on rows too, which it is
+    for a ``batch_size`` unless said, as theory sees no batches. Raises InputError for changes that make no sense,
+    UnknownNameError for unknown settings.
     """
-    from symscape.diagnosis.diagnose import report_of
+    from symscape.diagnosis.diagnose import checked_batch, report_of
 
     request = report.request
+    refine = batch_size is not None if refine is None else refine
+    if batch_size is not None:
+        request = replace(
+            request, batch_size=checked_batch("what_if", batch_size, min(report.moments.rows, request.max_rows))
+        )
     chosen, given = (request.loss, dict(request.settings)) if loss is None else (loss, {})
     for name, value in settings.items():
         chosen, given = with_setting(chosen, given, name, value)
@@ -138,6 +145,8 @@ def with_class_shares(
         if shares != "balanced":
             raise InputError(f'shares={shares!r}: pass "balanced", or the share of every class')
         wanted = np.full(len(classes), 1 / len(classes))
+    elif not isinstance(shares, Mapping):
+        raise InputError(f'shares={shares!r}: pass "balanced", or a mapping from every class to its share')
     else:
         stray = [c for c in shares if c not in set(classes.tolist())]
         if stray:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sympy as sp
 from sympy.printing.numpy import JaxPrinter, NumPyPrinter
-from sympy.printing.pytorch import TorchPrinter
 
 from symscape.errors import InputError
 from symscape.programs.arguments import argument_name
 
 _FUNCTIONS = (sp.exp, sp.log, sp.sin, sp.cos, sp.tan, sp.asin, sp.acos, sp.atan, sp.sinh, sp.cosh, sp.tanh, sp.Abs)
-_PRINTERS = {"numpy": NumPyPrinter, "jax": JaxPrinter, "torch": TorchPrinter}
 _MODULES = {"numpy": ("numpy.", "np."), "jax": ("jax.numpy.", "jnp."), "torch": ("torch.", "torch.")}
 
 
@@ -28,10 +28,19 @@ def coefficient_source(expr: sp.Expr, backend: str, call: str) -> str:
         )
     expr = _with_floats(expr)
     names = {s: sp.Symbol(argument_name(str(s)).replace("d_1", "d1")) for s in expr.free_symbols}
-    printer = _PRINTERS[backend]({"fully_qualified_modules": True})
+    printer = _printer(backend)({"fully_qualified_modules": True})
     text: str = printer.doprint(expr.xreplace(names))
     long, short = _MODULES[backend]
     return text.replace(long, short)
+
+
+def _printer(backend: str) -> Any:
+    if backend != "torch":
+        return {"numpy": NumPyPrinter, "jax": JaxPrinter}[backend]
+    # SymPy's printer for PyTorch imports torch where it is installed, which takes a second.
+    from sympy.printing.pytorch import TorchPrinter
+
+    return TorchPrinter
 
 
 def _with_floats(expr: sp.Expr) -> sp.Expr:

@@ -71,8 +71,9 @@ class Forecast:
 
     @property
     def possible(self) -> int:
-        """How many could: min(d0, d1)."""
-        return min(self.W.shape)
+        """How many could: min(d0, d1), a bias that is one more feature counted."""
+        d1, d0 = self.W.shape
+        return min(d1, max(d0, len(self.frame.basis)))
 
     @property
     def kind(self) -> str:

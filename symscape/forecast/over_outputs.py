@@ -17,8 +17,13 @@ from symscape.spectrum.equal_shares.data_regime import data_regime
 from symscape.spectrum.equal_shares.decay import cross_weight
 from symscape.spectrum.equal_shares.equal_shares import equal_share_landscape
 from symscape.spectrum.equal_shares.minimum import least_over_rotations, numbers_of
+from symscape.spectrum.equal_shares.weights import minimise_over_modes
 
 Array = NDArray[np.floating[Any]]
+
+
+#: Shares this close to equal are attained; and a mode of a descent is kept above this share of the strongest.
+ATTAINED, KEPT = 1e-6, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +54,24 @@ class OutputsTheory:
         call = f"forecast of {self.loss.name}"
         r = np.minimum(eigenvalues, 1.0)
         found = least_over_rotations(call, self.loss, numbers_of(self.loss, d1, {}, call), r, d1)
+        if found.share_residual > ATTAINED:
+            return self._over_weights(r, d1, found.threshold)
         shares = (
             "are proved to be best" if found.equal_shares == "optimal" else "are taken; they are not proved to be best"
         )
         notes = (*self.notes, f"equal shares of the outputs {shares}")
         critical = found.threshold
         return Solved(found.p, found.kept, found.value, critical, found.W, notes)
+
+    def _over_weights(self, r: Array, d1: int, threshold: float) -> Solved:
+        """Return the minimum over all weights, by descents: no rotation gives every output the same shares."""
+        least = minimise_over_modes(self.loss, r, d1, np.random.default_rng(0))
+        p = (least.W**2).sum(axis=0)
+        kept = p > KEPT * p.max(initial=0.0)
+        outputs = np.where(kept, least.W, 0.0)
+        note = "so few outputs cannot share equally: the least of three descents over all weights"
+        value = np.where(kept, p, 0.0)
+        return Solved(value, tuple(np.flatnonzero(kept).tolist()), least.value, threshold, outputs, (*self.notes, note))
 
 
 def outputs_theory(loss: Loss, gamma: sp.Expr, d1: int) -> OutputsTheory:

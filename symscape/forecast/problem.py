@@ -15,9 +15,10 @@ from symscape.forecast.frames import sees_second_moments_alone
 from symscape.landscape.facts import is_rotation_invariant
 from symscape.landscape.plan import scaling_degree
 from symscape.losses.batch import Decay
-from symscape.losses.catalogue import make_loss
-from symscape.losses.language import d_1
+from symscape.losses.catalogue import is_name, make_loss
+from symscape.losses.language import OutputSum, d_1
 from symscape.losses.loss import Loss, WeightDecay, positive_parameter
+from symscape.losses.parser import parse_loss
 from symscape.spectrum.equal_shares.data_regime import data_regime
 from symscape.spectrum.equal_shares.decay import without_decay
 from symscape.stationary.given import checked_outputs
@@ -67,13 +68,15 @@ def problem(
     params: Mapping[Any, Any] | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> Problem:
-    """Return what is to be forecast. ``loss`` may be a name; ``weight_decay`` is gamma, beside what the loss holds.
+    """Return what is to be forecast. ``loss`` may be a name or an expression; ``weight_decay`` is gamma, beside the loss's own.
 
     Raises UnknownNameError for unknown names and parameters without a value, InputError for a d1 or gamma that is none.
     """
     given = {**{str(k): v for k, v in (params or {}).items()}, **(parameters or {})}
-    if isinstance(loss, str):
+    if isinstance(loss, str) and is_name(loss):
         loss, given = make_loss(loss, given), {}
+    elif isinstance(loss, str):
+        loss = parse_loss(loss, name="your loss")
     if not isinstance(loss, Loss):
         raise InputError(f"{call}: loss={loss!r} is no loss; pass one such as InfoNCE(tau=0.5), or its name")
     unknown = sorted(set(given) - set(loss.parameters) - {name + "_" for name in loss.parameters})
@@ -95,4 +98,6 @@ def problem(
     if decay:
         batch = tuple((c, form) for c, form in chosen.batch if not isinstance(form, Decay))
         chosen = Loss(bare.expr, chosen.name, batch)
+    if not chosen.views and not chosen.expr.has(OutputSum):
+        raise InputError(f"{call}: no term of {chosen.name} depends on the data, so there is nothing to forecast")
     return Problem(chosen, exact(gamma) + decay, outputs, bool(bias))

@@ -21,12 +21,13 @@ from symscape.forecast.problem import Problem
 
 Array = NDArray[np.floating[Any]]
 
-#: A mode is kept whose strength is above this share of the strongest; what a descent leaves of a collapsed one is less.
-KEPT = 1e-4
+#: A mode is kept whose strength is above this share of the strongest; what a descent leaves of a collapsed one is less. One
+#: that theory loses needs more: directions that are a little off keep a little.
+KEPT, KEPT_THOUGH_LOST = 1e-4, 2e-3
 #: All modes are lost where the strongest is below this share of where the descent began.
 NOTHING = 1e-8
-#: The loss on rows has no minimum where a strength grows to so many times the largest of the theory.
-RUNAWAY = 1e4
+#: The loss on rows has no minimum where weights that grow by this factor lower it.
+GROWN = 10.0
 #: Where a collapsed mode starts, as a share of the largest amplitude.
 SEED = 0.05
 
@@ -81,13 +82,16 @@ def refined(
     if forecast.scale_free:
         a *= np.sqrt(forecast.strengths.sum()) / np.linalg.norm(a)
     largest = float((a**2).max(initial=0.0))
-    if largest > RUNAWAY * float((start**2).max(initial=0.0)):
+    least = rows.value_and_gradient(turn * a)[0]
+    grown = least if forecast.scale_free or not a.any() else rows.value_and_gradient(GROWN * turn * a)[0]
+    if grown < least:
         raise NoMinimumOnRowsError(
             f"{rows.asked.loss.name}: the loss on {rows.rows} rows falls without end as weights grow: the views are all but "
             "identical, or so few rows can be told apart one by one; augment more, add weight decay, or give more rows"
         )
     collapsed = not forecast.scale_free and largest < NOTHING * float((start**2).max(initial=0.0))
-    kept = np.zeros(len(a), dtype=bool) if collapsed else a**2 > KEPT * largest
+    enough = np.where([k in forecast.kept for k in used], KEPT, KEPT_THOUGH_LOST)
+    kept = np.zeros(len(a), dtype=bool) if collapsed else a**2 > enough * largest
     a = np.where(kept, a, 0.0)
     strengths, outputs = np.zeros(len(forecast.eigenvalues)), np.zeros((rows.asked.d1, len(forecast.eigenvalues)))
     strengths[chosen], outputs[:, chosen] = a**2, turn * a

@@ -13,6 +13,9 @@ from symscape.data.sources.files import arrays_of_file
 from symscape.data.sources.rows import ArrayRows, DaskRows, Rows, SlicedRows, float_type
 from symscape.errors import InputError, UnknownNameError
 
+#: How to name arrays in a file.
+KEYS = "keys=('view_a', 'view_b'), or --keys view_a,view_b"
+
 
 def arrays_of(argument: str, given: Any) -> dict[str, Rows]:
     """Return the arrays of what was given for an argument, by name; "" where there is one without a name."""
@@ -55,7 +58,7 @@ def one_of(argument: str, arrays: Mapping[str, Rows], key: str | None) -> Rows:
         return arrays[key]
     likely = [rows for rows in arrays.values() if _may_be_features(rows)] if len(arrays) > 1 else list(arrays.values())
     if len(likely) != 1:
-        raise InputError(f"{argument} holds {_names(arrays)}; say which one: keys=('view_a', 'view_b')")
+        raise InputError(f"{argument} holds {_names(arrays)}; say which one: {KEYS}")
     return likely[0]
 
 
@@ -73,9 +76,7 @@ def two_of(argument: str, arrays: Mapping[str, Rows], keys: tuple[str, str] | No
         return one_of(argument, arrays, keys[0]), one_of(argument, arrays, keys[1])
     likely = [rows for rows in arrays.values() if _may_be_features(rows)]
     if len(likely) != 2 or likely[0].shape != likely[1].shape:
-        raise InputError(
-            f"{argument} holds {_names(arrays)}; name the two views of it: keys=('view_a', 'view_b'), N x d0 both"
-        )
+        raise InputError(f"{argument} holds {_names(arrays)}; name the two views of it, N x d0 both: {KEYS}")
     return likely[0], likely[1]
 
 
