@@ -300,3 +300,26 @@ def test_views_without_augmentation_have_no_minimum():
 def test_weight_decay_where_it_has_no_closed_form_names_the_way_out():
     with pytest.raises(InputError, match="train_head"):
         theory_forecasts("test", problem("test", ss.BarlowTwins(lambda_=2), 3, 1), C, COVARIANCE, MEAN)
+
+
+# Features that are all but constant
+
+
+@pytest.mark.parametrize("loss", ["spectral", "InfoNCE", "VICReg"])
+def test_weight_decay_beside_a_feature_that_hardly_varies_blurs_no_mode(loss: str, monkeypatch):
+    """Dead outputs of a network vary by rounding: decay holds their weights at zero, and the other modes are what they were."""
+    import symscape.stationary.coordinates as coordinates
+
+    tiny, asked = 3e-9, problem("test", LOSSES[loss], 3, 0.3)
+
+    def spectrum() -> np.ndarray:
+        # The last feature is tiny times a sum of the others and noise of its own.
+        mixed = np.vstack([np.eye(D0), tiny * np.full(D0, 0.5)])
+        own = np.diag(np.append(np.zeros(D0), tiny**2))
+        moments = (mixed @ C @ mixed.T + own / 2, mixed @ COVARIANCE @ mixed.T + own)
+        return theory_forecasts("test", asked, *moments, mixed @ MEAN)[0].spectrum
+
+    expected = theory_forecasts("test", asked, C, COVARIANCE, MEAN)[0].spectrum
+    np.testing.assert_allclose(spectrum(), expected, rtol=1e-6)
+    monkeypatch.setattr(coordinates, "HOPELESS", np.inf)
+    assert not np.allclose(spectrum(), expected, rtol=1e-3)

@@ -18,6 +18,9 @@ CONSTANT = 1e-12
 #: Eigenvalues of the pencil closer than this, relative to the terms that make them up, are one eigenvalue.
 TIE = 1e-9
 EPS = float(np.finfo(float).eps)
+#: A feature whose own b is this many times below zero, in units of the others, is held at zero by B as if it never varied: what
+#: mixes it with others is smaller by that factor, and its b would drown the digits of theirs.
+HOPELESS = 1e8
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ def canonical_coordinates(
     Directions of metric zero are minimised over first: W_N = -W_R B_RN B_NN^{-1}. Raises InputError when the metric is
     indefinite, or when B rewards a direction of metric zero, so that L falls without end.
     """
+    metric = _without_hopeless(metric, B)
     # In units in which every feature has variance 1, so that a feature in small units is not taken for one that never varies.
     variances = np.diagonal(metric)
     units = np.sqrt(np.where(variances > 0, variances, 1.0))
@@ -104,6 +108,22 @@ def canonical_coordinates(
     rows = (R @ modes + N @ answer @ modes).T
     free = (N @ turn[:, ~held]).T
     return _sized(eigenvalues[::-1], rows[::-1], free, int(held.sum()), metric, terms or (B,))
+
+
+def _without_hopeless(metric: Array, B: Array) -> Array:
+    """Return the metric without features that weight decay holds at zero: their variance is nothing beside the decay."""
+    variances = np.diagonal(metric)
+    varies = variances > 0
+    if not varies.any():
+        return metric
+    own = np.diagonal(B)[varies] / variances[varies]
+    reach = max(float(own.max()), float(np.quantile(np.abs(own), 0.1)))
+    hopeless = np.flatnonzero(varies)[own < -HOPELESS * reach]
+    if not len(hopeless) or not reach:
+        return metric
+    kept = metric.copy()
+    kept[hopeless, :] = kept[:, hopeless] = 0.0
+    return kept
 
 
 def _sized(
