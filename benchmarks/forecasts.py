@@ -233,8 +233,13 @@ def main() -> None:
         if group:
             print(f"\n{title}:\n\n{table(group)}", flush=True)
             rows += group
+    for name, group in (
+        ("Digits", [row for row in rows if row.case.features in AUGMENTATIONS]),
+        ("Sentences", [row for row in rows if row.case.features not in AUGMENTATIONS]),
+    ):
+        if group:
+            print(f"\n{name}, all cases by loss:\n\n{summary(group)}\n")
     if rows:
-        print(f"\nAll cases, by loss:\n\n{summary(rows)}\n")
         print("(*) the two starts ended at different values, of which the lower counts; (!) not both converged.")
 
 
