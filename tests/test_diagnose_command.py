@@ -1,6 +1,7 @@
 """`symscape diagnose`: the report on files, in text, JSON, HTML and as a figure; whole or not at all, bad input in one line."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -215,3 +216,17 @@ def test_a_figure_without_matplotlib_is_refused_before_any_work(run, monkeypatch
     monkeypatch.setattr(command, "diagnose", lambda *_, **__: pytest.fail("work was done"))
     status, _, err = run(*QUICK, "--figure", "spectrum.pdf")
     assert status == 2 and "pip install 'symscape[figures]'" in err and not Path("spectrum.pdf").exists()
+
+
+def test_the_readme_shows_what_is_printed(run):
+    """The block is the command's own output; numbers are compared to a unit of their last digit, as machines round apart."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    command_line = "$ symscape diagnose --loss vicreg-official/vicreg\n"
+    shown = readme.split(command_line)[1].split("\n```")[0].splitlines()
+    _, out, _ = run("--loss", "vicreg-official/vicreg")
+    for ours, printed in zip(shown, out.splitlines(), strict=False):
+        number = re.compile(r"\d+\.\d+|\d+")
+        assert number.sub("#", ours).split() == number.sub("#", printed).split()
+        for a, b in zip(number.findall(ours), number.findall(printed), strict=True):
+            assert abs(float(a) - float(b)) <= 1.01 * 10.0 ** -len(a.partition(".")[2])
+    assert len(shown) > 12
