@@ -67,7 +67,8 @@ class OutputsTheory:
         """Return the minimum over all weights, by descents: no rotation gives every output the same shares."""
         least = minimise_over_modes(self.loss, r, d1, np.random.default_rng(0))
         p = (least.W**2).sum(axis=0)
-        kept = p > KEPT * p.max(initial=0.0)
+        strongest = np.isin(np.arange(len(p)), np.argsort(-p, kind="stable")[:d1])
+        kept = strongest & (p > KEPT * p.max(initial=0.0))
         outputs = np.where(kept, least.W, 0.0)
         note = "so few outputs cannot share equally: the least of three descents over all weights"
         value = np.where(kept, p, 0.0)
