@@ -120,36 +120,39 @@ DIGITS_A, DIGITS_B = (PIXELS + 0.3 * RNG.standard_normal(PIXELS.shape) for _ in 
 OTHERS = [PIXELS[:400] + 0.4 * RNG.standard_normal((400, 24)) for _ in range(2)]
 
 
-def assert_predicts(
-    report: Diagnosis, head: TrainedHead, close: float, a: Any = A, b: Any = B, within: int = 0
-) -> None:
-    """Assert that the predicted spectrum is near that of a head, relative to its sum; and effective rank, kept modes."""
+def assert_predicts(report: Diagnosis, head: TrainedHead, close: float, a: Any = A, b: Any = B) -> None:
+    """Assert that the predicted spectrum is near that of a head, relative to its sum; and effective rank, kept modes.
+
+    Modes that the report says lie at their threshold may be kept or lost; no other.
+    """
     observed = head.spectrum(a, b, centred=report.best.frame.mean_goes in ("loss", "bias"))
     predicted = report.spectrum
     if report.theory.scale_free:
         observed, predicted = shares(observed), shares(predicted)
     assert head.converged and distance(predicted, observed) < close
     assert report.effective_rank == pytest.approx(entropy_rank(observed), rel=close)
-    assert abs(report.surviving - int((observed > 1e-3 * observed.max()).sum())) <= within
+    doubtful = [mode.survives for mode in report.modes if mode.verdict == "at its threshold"]
+    least = report.surviving - sum(doubtful)
+    assert least <= int((observed > 1e-3 * observed.max()).sum()) <= least + len(doubtful)
 
 
-@pytest.mark.parametrize(("loss", "close", "within", "planted"), [
-    ("spectral", 0.01, 0, {"loss": ss.SpectralContrastive() + ss.WeightDecay(0.05)}),
-    ("InfoNCE", 0.05, 0, {"loss": ss.InfoNCE(tau=1.1)}),
-    ("NT-Xent", 0.05, 2, {"loss": "lightly/ntxent", "tau": 0.4}),
-    ("VICReg", 0.01, 0, {"loss": "vicreg-official/vicreg", "lambda_": 22}),
-    ("Barlow Twins", 0.02, 0, {"loss": "barlow-twins-official/barlow-twins", "lambda_": 0.007}),
+@pytest.mark.parametrize(("loss", "close", "planted"), [
+    ("spectral", 0.01, {"loss": ss.SpectralContrastive() + ss.WeightDecay(0.05)}),
+    ("InfoNCE", 0.05, {"loss": ss.InfoNCE(tau=1.1)}),
+    ("NT-Xent", 0.05, {"loss": "lightly/ntxent", "tau": 0.4}),
+    ("VICReg", 0.01, {"loss": "vicreg-official/vicreg", "lambda_": 22}),
+    ("Barlow Twins", 0.02, {"loss": "barlow-twins-official/barlow-twins", "lambda_": 0.007}),
 ])  # fmt: skip
-def test_the_report_predicts_heads_trained_on_the_digits(loss: str, close: float, within: int, planted: dict[str, Any]):
+def test_the_report_predicts_heads_trained_on_the_digits(loss: str, close: float, planted: dict[str, Any]):
     """d1 = 16, noise 0.3; the head starts from random weights and is told nothing of the prediction."""
     report = diagnose(DIGITS_A, DIGITS_B, loss=LOSSES[loss], d1=16)
     head = train_head(LOSSES[loss], DIGITS_A, DIGITS_B, 16)
-    assert_predicts(report, head, close, DIGITS_A, DIGITS_B, within)
+    assert_predicts(report, head, close, DIGITS_A, DIGITS_B)
     with pytest.raises(AssertionError):
-        assert_predicts(diagnose(DIGITS_A, DIGITS_B, d1=16, **planted), head, close, DIGITS_A, DIGITS_B, within)
+        assert_predicts(diagnose(DIGITS_A, DIGITS_B, d1=16, **planted), head, close, DIGITS_A, DIGITS_B)
     if loss != "NT-Xent":  # other features: those of other digits, with more noise
         with pytest.raises(AssertionError):
-            assert_predicts(diagnose(*OTHERS, loss=LOSSES[loss], d1=16), head, close, DIGITS_A, DIGITS_B, within)
+            assert_predicts(diagnose(*OTHERS, loss=LOSSES[loss], d1=16), head, close, DIGITS_A, DIGITS_B)
 
 
 @pytest.mark.parametrize("loss", ["spectral", "VICReg"])

@@ -22,9 +22,10 @@ class DiagnosedMode(_Mode):
     ``number``: by descending eigenvalue, 0-based; ``standard_error``: of the eigenvalue; ``r`` and ``r_error``: canonical
     correlation of the two views along it; ``strength``: predicted eigenvalue of P along it, and ``theory_strength``;
     ``confidence``: the probability that it is on this side of its threshold, NaN where that is unknown; ``verdict``:
-    "survives", "collapses", "no output left", or "at its threshold" (within two standard errors); ``growth_rate``: of its
-    weights near W = 0, under gradient flow (NaN where the loss has no series there); ``driven_by`` and ``held_by``: the terms
-    of the loss that do most to raise and to lower its strength at the minimum ("" where unknown).
+    "survives", "collapses", "no output left", or "at its threshold" (within two standard errors, or theory and the loss on
+    rows do not agree); ``growth_rate``: of its weights near W = 0, under gradient flow (NaN where the loss has no series
+    there); ``driven_by`` and ``held_by``: the terms of the loss that do most to raise and to lower its strength at the minimum
+    ("" where unknown).
     """
 
     number: int

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from symscape.errors import NotAnalyticError, SymscapeError
+from symscape.errors import SymscapeError
 from symscape.landscape.facts import is_shift_invariant
 from symscape.landscape.landscape import landscape
 from symscape.losses.language import Entry
@@ -105,7 +105,7 @@ def sees_second_moments_alone(loss: Loss) -> bool:
     try:
         land = landscape(loss, order=4, data=GaussianViews(mean=True))
         form, _ = split_form(land)
-    except (NotAnalyticError, SymscapeError):
+    except SymscapeError:
         return False
     free = land.distribution_free_order
     return land.is_exact and MEAN not in form.letters and not form.centred and free >= land.order
